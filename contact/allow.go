@@ -1,0 +1,85 @@
+package contact
+
+// Service is what a stream of another device wants to reach.
+type Service uint8
+
+const (
+	ServicePairing Service = iota
+	ServiceRelation
+	ServicePresence
+	ServiceMessages
+
+	serviceCount
+)
+
+// Decision is what the gate does with a stream.
+type Decision uint8
+
+const (
+	// Drop resets the stream without a word.
+	Drop Decision = iota
+	// Refuse answers in words: a listed contact that lacks the permission may know.
+	Refuse
+	// ServeStranger serves as anybody is served under policy none: asks are
+	// acknowledged and discarded, nothing is told.
+	ServeStranger
+	// Serve serves.
+	Serve
+)
+
+// Party is the other end of an inbound stream, as the gate sees it.
+type Party struct {
+	Mine       *Statement // this device's latest statement about the peer, nil if none
+	Marks      Marks
+	Staged     bool // a pairing with the peer waits for its last step
+	WindowOpen bool // a pairing window is open
+}
+
+// Allow decides about an inbound stream; it is asked once for each. The default
+// is no.
+//
+//	service    listed                    staged  removed, final      stranger, removed,
+//	                                             statement unacked   blocked
+//	pairing    serve in a window, to anybody but the blocked
+//	relation   serve                     serve   serve               as a stranger
+//	presence   serve                     drop    drop                drop
+//	messages   serve with the grant,     drop    drop                drop
+//	           else refuse in words
+//
+// A blocked device and one that was removed get the same in every row but
+// pairing.
+func Allow(p Party, s Service) Decision {
+	blocked := p.Marks.Blocked || p.Marks.Reported
+	listed := !blocked && p.Mine != nil && p.Mine.Listed
+	switch s {
+	case ServicePairing:
+		if p.WindowOpen && !blocked {
+			return Serve
+		}
+	case ServiceRelation:
+		switch {
+		case listed, p.Staged && !blocked, Unacknowledged(p.Mine, p.Marks):
+			return Serve
+		}
+		return ServeStranger
+	case ServicePresence:
+		if listed {
+			return Serve
+		}
+	case ServiceMessages:
+		switch {
+		case listed && p.Mine.Grants.Has(Messages):
+			return Serve
+		case listed:
+			return Refuse
+		}
+	}
+	return Drop
+}
+
+// Unacknowledged reports whether the peer has yet to confirm the newest
+// statement about it. A removal or block is offered until it is confirmed;
+// after that the peer is a stranger.
+func Unacknowledged(mine *Statement, m Marks) bool {
+	return mine != nil && m.AckedSeq < mine.Seq
+}

@@ -1,0 +1,31 @@
+package contact
+
+// Event is a durable change as the journal keeps it and clients see it. It is
+// written in the transaction of the change it tells. Which fields are set
+// depends on the type; Detail never holds a secret or a message's text.
+type Event struct {
+	Type    EventType `cbor:"1,keyasint"`
+	At      int64     `cbor:"2,keyasint"` // Unix milliseconds
+	Contact ODID      `cbor:"3,keyasint"` // the other device, zero if none
+	ID      string    `cbor:"4,keyasint,omitempty"`
+	State   string    `cbor:"5,keyasint,omitempty"`
+	Detail  string    `cbor:"6,keyasint,omitempty"`
+}
+
+// EventType names a kind of change, "subject.verb".
+type EventType string
+
+const (
+	ContactAdded    EventType = "contact.added"
+	ContactChanged  EventType = "contact.changed" // record or derived state
+	ContactPaired   EventType = "contact.paired"
+	ContactUnpaired EventType = "contact.unpaired" // trust fell back to untrusted
+	ContactRemoved  EventType = "contact.removed"
+	MessageQueued   EventType = "message.queued"
+	MessageReceived EventType = "message.received"
+	MessageState    EventType = "message.state"
+	PairingStaged   EventType = "pairing.staged"
+	PairingLimited  EventType = "pairing.limited"
+	ProfileChanged  EventType = "profile.changed"
+	PresenceSet     EventType = "presence.set" // this device's own choice
+)

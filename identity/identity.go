@@ -1,0 +1,186 @@
+// Package identity holds the device's long-term key. It is the only place that
+// signs with it: callers hand over typed values, never bytes of their choosing,
+// so no part of the program can be used to sign something else (each kind of
+// signature has a domain of its own).
+package identity
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"contactsd/contact"
+)
+
+// Identity is a device's Ed25519 key pair (RFC 8032). It prints as its ODID and
+// never as its key, and can't be compared.
+type Identity struct {
+	_    [0]func()
+	key  ed25519.PrivateKey
+	odid contact.ODID
+}
+
+// Errors of Load.
+var (
+	ErrKeyFile = errors.New("unusable key file")
+	ErrKeyMode = errors.New("key file readable by others")
+)
+
+// Generate makes a new identity.
+func Generate() (*Identity, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return fromKey(key)
+}
+
+// FromSeed makes the identity of a 32-byte seed, for tests that need the same
+// identity again.
+func FromSeed(seed [32]byte) (*Identity, error) {
+	return fromKey(ed25519.NewKeyFromSeed(seed[:]))
+}
+
+func fromKey(key ed25519.PrivateKey) (*Identity, error) {
+	odid, err := contact.ODIDFromKey(key.Public().(ed25519.PublicKey))
+	if err != nil {
+		return nil, err
+	}
+	return &Identity{key: key, odid: odid}, nil
+}
+
+// Self returns the device's ODID.
+func (id *Identity) Self() contact.ODID { return id.odid }
+
+// String returns the ODID, so that a logged identity tells no secret.
+func (id *Identity) String() string { return id.odid.String() }
+
+// GoString is String.
+func (id *Identity) GoString() string { return id.odid.String() }
+
+// SignStatement encodes and signs a statement of this device. It returns an
+// error for one of another author.
+func (id *Identity) SignStatement(s contact.Statement) (contact.Signed, error) {
+	if s.Author != id.odid {
+		return contact.Signed{}, fmt.Errorf("sign statement: author is %s, not this device", s.Author.Short())
+	}
+	b, err := s.Encode()
+	if err != nil {
+		return contact.Signed{}, err
+	}
+	return contact.Signed{Bytes: b, Sig: ed25519.Sign(id.key, contact.SigningBytes(b))}, nil
+}
+
+// Domain separates kinds of signatures.
+type Domain string
+
+// The kinds of signatures beside statements. Each is a fixed text that ends in
+// a zero byte and is no prefix of another.
+const (
+	PairingDomain Domain = "contacts/pair/1 payload\x00"
+	BeaconDomain  Domain = "contacts/beacon/1\x00"
+)
+
+// Sign signs body in a domain. It returns an error for a domain not listed here.
+func (id *Identity) Sign(d Domain, body []byte) ([]byte, error) {
+	if d != PairingDomain && d != BeaconDomain {
+		return nil, fmt.Errorf("sign: unknown domain %q", string(d))
+	}
+	return ed25519.Sign(id.key, append([]byte(d), body...)), nil
+}
+
+// Verify reports whether sig is the author's signature of body in the domain.
+func Verify(author contact.ODID, d Domain, body, sig []byte) bool {
+	return len(sig) == ed25519.SignatureSize && ed25519.Verify(author.Key(), append([]byte(d), body...), sig)
+}
+
+// TransportKey hands out the raw private key. It exists for transport/p2p alone,
+// whose handshakes sign with it; a test of the imports keeps others away.
+func (id *Identity) TransportKey() ed25519.PrivateKey { return id.key }
+
+const keyHeader = "# The private key of this contactsd device. Whoever has it is this device.\n"
+
+// Save writes the key to a new file of mode 0600, whole or not at all, synced.
+// It refuses to overwrite.
+func (id *Identity) Save(path string) error {
+	text := keyHeader + contact.EncodeSecret([32]byte(id.key.Seed())) + "\n"
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".key-*")
+	if err != nil {
+		return fmt.Errorf("save key: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.WriteString(text)
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Link(tmp.Name(), path) // unlike Rename it fails if path exists
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("save key: %w", err)
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+const maxKeyFile = 4096
+
+// Load reads a key file. The error wraps fs.ErrNotExist if there is none,
+// ErrKeyMode if others may read it, ErrKeyFile if it holds no key; it never
+// repeats what the file holds.
+func Load(path string) (*Identity, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("load key: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("load key: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%w: %s has mode %04o; run: chmod 600 %s", ErrKeyMode, path, info.Mode().Perm(), path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("load key: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		seed, err := contact.DecodeSecret(line)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %v; restore it from a backup", ErrKeyFile, path, err)
+		}
+		return FromSeed(seed)
+	}
+	return nil, fmt.Errorf("%w: %s is empty; restore it from a backup", ErrKeyFile, path)
+}
+
+// LoadOrCreate loads the key at path or, if there is no file, makes one.
+func LoadOrCreate(path string) (*Identity, error) {
+	id, err := Load(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return id, err
+	}
+	if id, err = Generate(); err != nil {
+		return nil, err
+	}
+	return id, id.Save(path)
+}

@@ -1,0 +1,89 @@
+package transport
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"contactsd/internal/codec"
+)
+
+// ErrFrame is wrapped by errors about frames that break a limit or the format.
+var ErrFrame = errors.New("bad frame")
+
+// WriteFrame writes v as one frame: uvarint length of the body, then the body in
+// deterministic CBOR, at most limit bytes. Header and body are one Write.
+func WriteFrame(w io.Writer, v any, limit int) error {
+	body, err := codec.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrFrame, err)
+	}
+	if len(body) > limit {
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrFrame, len(body), limit)
+	}
+	_, err = w.Write(append(binary.AppendUvarint(make([]byte, 0, len(body)+binary.MaxVarintLen32), uint64(len(body))), body...))
+	return err
+}
+
+// FrameReader reads frames of at most Limit bytes.
+type FrameReader struct {
+	r     *bufio.Reader
+	limit int
+}
+
+// NewFrameReader returns a reader of the frames in r. It reads ahead, so nothing
+// else may read r afterwards.
+func NewFrameReader(r io.Reader, limit int) *FrameReader {
+	return &FrameReader{bufio.NewReader(r), limit}
+}
+
+// Read decodes the next frame into v. It returns io.EOF at the end between
+// frames and io.ErrUnexpectedEOF within one; ErrFrame for a body that is too
+// long (before anything is allocated) or no valid CBOR for v.
+func (f *FrameReader) Read(v any) error {
+	n, err := readLength(f.r)
+	if err != nil {
+		return err
+	}
+	if n > uint64(f.limit) {
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrFrame, n, f.limit)
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(f.r, body); err != nil {
+		if errors.Is(err, io.EOF) {
+			return io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	if err := codec.Unmarshal(body, v); err != nil {
+		return fmt.Errorf("%w: %v", ErrFrame, err)
+	}
+	return nil
+}
+
+// Buffered returns how many bytes were read ahead: with none, the next Read may wait.
+func (f *FrameReader) Buffered() int { return f.r.Buffered() }
+
+// readLength reads a uvarint of at most 5 bytes in its shortest form.
+func readLength(r io.ByteReader) (uint64, error) {
+	var n uint64
+	for i := range binary.MaxVarintLen32 {
+		b, err := r.ReadByte()
+		if err != nil {
+			if i > 0 && errors.Is(err, io.EOF) {
+				return 0, io.ErrUnexpectedEOF
+			}
+			return 0, err
+		}
+		n |= uint64(b&0x7f) << (7 * i)
+		if b < 0x80 {
+			if b == 0 && i > 0 {
+				return 0, fmt.Errorf("%w: length not in its shortest form", ErrFrame)
+			}
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: length of more than %d bytes", ErrFrame, binary.MaxVarintLen32)
+}
