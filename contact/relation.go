@@ -16,7 +16,7 @@ type Marks struct {
 	AddedSeq uint64 `cbor:"7,keyasint,omitempty"` // own seq of the last explicit add or pairing
 	PartSeq  uint64 `cbor:"8,keyasint,omitempty"` // peer's seq whose part was last honoured
 
-	Pair *PairID `cbor:"9,keyasint,omitempty"` // the newest pairing that this device committed
+	OldPair *PairID `cbor:"9,keyasint,omitempty"` // the pairing before the one mine names, until the peer names the new one
 }
 
 // Trust is how far the identity behind a contact is known. It is derived and
@@ -26,7 +26,7 @@ type Trust uint8
 
 const (
 	Untrusted Trust = 1 // added by ODID: whoever gave the ODID is believed
-	Paired    Trust = 3 // both devices name the same pairing
+	Paired    Trust = 3 // both devices name the same pairing, or are between two of theirs
 )
 
 func (t Trust) String() string {
@@ -115,7 +115,7 @@ func Derive(mine, theirs *Statement, m Marks) View {
 			v.Received = theirs.Grants
 		}
 	}
-	if both && mine.Pair != nil && theirs.Pair != nil && *mine.Pair == *theirs.Pair {
+	if both && mine.Pair != nil && theirs.Pair != nil && (*mine.Pair == *theirs.Pair || m.OldPair != nil && *m.OldPair == *theirs.Pair) {
 		v.Trust = Paired
 	}
 	return v
