@@ -46,7 +46,7 @@ var (
 type Stream interface {
 	io.ReadWriteCloser // Close flushes and ends both directions
 	CloseWrite() error // ends the own direction, the peer reads io.EOF
-	Reset() error      // ends both directions at once; both sides get an error
+	Reset() error      // ends both directions at once; both sides get an error; nothing after Close
 	SetDeadline(t time.Time) error
 	Peer() contact.ODID
 }
@@ -87,8 +87,8 @@ type Addresses interface {
 
 // Neighbourhood finds devices of the same LAN that show a code.
 type Neighbourhood interface {
-	// Announce tells the LAN until ctx ends that this device shows a code.
-	// Nothing announced derives from the code.
+	// Announce tells the LAN until ctx ends that this device shows a code. It
+	// returns at once. Nothing announced derives from the code.
 	Announce(ctx context.Context)
 	// Candidates sends devices that announce, each once, until ctx ends, then
 	// closes the channel. They may be dialled while ctx lives.
