@@ -1,0 +1,298 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"runtime/debug"
+
+	"go.etcd.io/bbolt"
+)
+
+// Group commit without a goroutine of its own. Whoever calls Update queues; the
+// first of the queue leads: it takes what is queued, runs it in one transaction
+// and commits. What comes meanwhile queues behind, and when the leader is done
+// it hands over to the first of them. So a lone writer commits at once, many
+// share the fsyncs, and nobody leads for longer than one commit of its own.
+
+// maxBatch bounds the functions of one commit, and with it the memory and time
+// that the first of them waits for.
+const maxBatch = 1024
+
+// request is one call of Update.
+type request struct {
+	fn       func(*Tx) error
+	wake     chan bool // gets one value: true to lead, false when settled
+	onCommit []func()
+	err      error
+	panicked *panicked
+	settled  bool
+}
+
+func (r *request) failed() bool { return r.err != nil }
+
+var errExited = errors.New("the function ended its goroutine")
+
+// panicked carries a panic to the goroutine whose function it was.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string {
+	return fmt.Sprintf("%v\n\nin a store transaction:\n%s", p.value, p.stack)
+}
+
+func (p *panicked) Unwrap() error {
+	err, _ := p.value.(error)
+	return err
+}
+
+// Update runs fn in a transaction and returns nil once what it wrote is on the
+// disk. If fn returns an error nothing of it remains, and that error is
+// returned; if it panics, Update panics with an error that holds the value and
+// the stack. fn may run more than once and on another goroutine: it has no
+// effects but through tx and tx.OnCommit.
+//
+// Other errors are those of the disk: they wrap ErrFull or ErrCorrupt, or say
+// what failed; then nothing was changed, unless the error tells to start anew.
+func (db *DB) Update(fn func(*Tx) error) error {
+	r := &request{fn: fn}
+	db.mu.Lock()
+	if db.closed {
+		db.mu.Unlock()
+		return ErrClosed
+	}
+	db.queue = append(db.queue, r)
+	lead := !db.leading
+	if lead {
+		db.leading = true
+	} else {
+		r.wake = make(chan bool, 1)
+	}
+	db.mu.Unlock()
+	if !lead {
+		if lead = <-r.wake; lead {
+			db.gather()
+		}
+	}
+	if lead {
+		db.lead(r)
+	}
+	if r.panicked != nil {
+		panic(r.panicked)
+	}
+	if r.err != nil {
+		return r.err
+	}
+	for _, f := range r.onCommit {
+		f()
+	}
+	return nil
+}
+
+// gather lets the callers that the last leader released come back, so that they
+// share this commit instead of waiting for the next.
+func (db *DB) gather() {
+	before := -1
+	for {
+		db.mu.Lock()
+		n := len(db.queue)
+		db.mu.Unlock()
+		if n == before || n >= maxBatch {
+			return
+		}
+		before = n
+		runtime.Gosched()
+	}
+}
+
+func (db *DB) lead(own *request) {
+	db.mu.Lock()
+	batch := db.queue
+	if len(batch) > maxBatch {
+		batch = batch[:maxBatch:maxBatch]
+		db.queue = append(db.spare[:0], db.queue[maxBatch:]...)
+		db.spare = nil
+	} else {
+		db.queue = db.spare[:0]
+		db.spare = nil
+	}
+	broken := db.broken
+	db.mu.Unlock()
+
+	defer db.handOver(own, batch) // also when a function ends this goroutine
+	if broken != nil {
+		settle(batch, broken)
+		return
+	}
+	db.commitAll(batch)
+}
+
+func (db *DB) handOver(own *request, batch []*request) {
+	db.mu.Lock()
+	// Left over only if a function ended this goroutine: the others begin anew.
+	var left []*request
+	for _, r := range batch {
+		if !r.settled && r != own {
+			*r = request{fn: r.fn, wake: r.wake}
+			left = append(left, r)
+		}
+	}
+	if left != nil {
+		db.queue = append(left, db.queue...)
+	}
+	var next *request
+	if len(db.queue) > 0 {
+		next = db.queue[0]
+	} else {
+		db.leading = false
+		if db.idle != nil {
+			close(db.idle)
+		}
+	}
+	db.mu.Unlock()
+
+	for _, r := range batch {
+		if r.settled && r != own {
+			r.wake <- false
+		}
+	}
+	clear(batch)
+	if next != nil {
+		next.wake <- true
+	}
+}
+
+func settle(batch []*request, err error) {
+	for _, r := range batch {
+		if err != nil { // also for those that failed: what they saw is not there
+			r.err, r.panicked = err, nil
+		}
+		r.settled = true
+	}
+}
+
+// commitAll settles each request. One that fails after it wrote spoils the
+// transaction: those before it are run again and committed, those after it get
+// another transaction. So no function runs more than twice for one such failure.
+func (db *DB) commitAll(batch []*request) {
+	for len(batch) > 0 {
+		n := len(batch)
+		spoiler, err := db.try(batch)
+		for spoiler >= 0 {
+			n = spoiler + 1
+			spoiler, err = db.try(batch[:spoiler])
+		}
+		settle(batch[:n], err)
+		batch = batch[n:]
+	}
+}
+
+// try runs the requests that have not failed in one transaction and commits it.
+// It returns the index of the request that spoiled it, or -1.
+func (db *DB) try(batch []*request) (spoiler int, err error) {
+	if len(batch) == 0 {
+		return -1, nil
+	}
+	var b *bbolt.Tx
+	err = contain(func() (err error) {
+		b, err = db.bolt.Begin(true)
+		return err
+	})
+	if err != nil {
+		return -1, beginError(err)
+	}
+	committed := false
+	defer func() {
+		if !committed {
+			db.rollback(b)
+		}
+	}()
+
+	s := &shared{bolt: b}
+	wrote, emitted := false, false
+	for i, r := range batch {
+		if r.failed() {
+			continue
+		}
+		tx := &Tx{db: db, shared: s, writable: true}
+		r.run(tx)
+		if r.failed() && tx.wrote {
+			return i, nil
+		}
+		wrote = wrote || tx.wrote
+		emitted = emitted || tx.emitted
+	}
+	if !wrote {
+		return -1, nil
+	}
+	id := b.ID()
+	if err := contain(b.Commit); err != nil {
+		db.rollback(b)
+		committed = true
+		return -1, db.afterFailure(id, err)
+	}
+	committed = true
+	if emitted {
+		db.broadcast()
+	}
+	return -1, nil
+}
+
+// run calls the function and notes how it ended.
+func (r *request) run(tx *Tx) {
+	returned := false
+	defer func() {
+		tx.over = true
+		if returned {
+			return
+		}
+		if p := recover(); p != nil {
+			r.panicked = &panicked{p, debug.Stack()}
+			r.err = r.panicked
+			return
+		}
+		r.err, r.settled = errExited, true // runtime.Goexit, as of testing.T.FailNow
+	}()
+	r.onCommit = nil
+	r.err = r.fn(tx)
+	if r.err == nil {
+		r.err = tx.damage
+	}
+	r.onCommit = tx.onCommit
+	returned = true
+}
+
+// rollback may be called again after a failed commit, which mostly has done it.
+func (db *DB) rollback(b *bbolt.Tx) {
+	err := contain(b.Rollback)
+	if errors.Is(err, ErrCorrupt) {
+		db.mu.Lock()
+		db.broken, db.stuck = err, true
+		db.mu.Unlock()
+	}
+}
+
+// afterFailure finds out what the failed commit of transaction id left behind.
+// A page that could not be written leaves the file as it was. After a failed
+// fsync nobody knows what the disk holds, and the kernel may have dropped what
+// it did not write while reading still shows it; neither may be built upon.
+func (db *DB) afterFailure(id int, err error) error {
+	var write *fs.PathError
+	rolledBack := errors.As(err, &write) && write.Op == "write" || isFull(err)
+	current := id
+	if viewErr := db.view(func(b *bbolt.Tx) error { current = b.ID(); return nil }); viewErr != nil || current == id {
+		rolledBack = false
+	}
+	err = commitError(err, rolledBack)
+	if !rolledBack {
+		db.mu.Lock()
+		if db.broken == nil {
+			db.broken = err
+		}
+		db.mu.Unlock()
+	}
+	return err
+}

@@ -1,0 +1,163 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"contactsd/contact"
+	"contactsd/internal/codec"
+)
+
+const (
+	journalBucket = "journal"
+	journalFill   = 0.95 // rows are only added at the end
+	maxPruneChunk = 1024
+)
+
+// Entry is an event with its place in the journal.
+type Entry struct {
+	Cursor uint64 // 1 for the first event of a store
+	Event  contact.Event
+}
+
+// Emit adds an event to the journal, in the transaction of the change it tells.
+func (tx *Tx) Emit(e contact.Event) error {
+	if err := tx.emit(e); err != nil {
+		return fmt.Errorf("emit %s: %w", e.Type, err)
+	}
+	return nil
+}
+
+func (tx *Tx) emit(e contact.Event) error {
+	data, err := codec.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if len(data) > MaxRecordSize {
+		return fmt.Errorf("event of %d bytes, at most %d", len(data), MaxRecordSize)
+	}
+	err = tx.write(journalBucket, func(b *bucket) error {
+		b.FillPercent = journalFill
+		cursor, err := b.NextSequence()
+		if err != nil {
+			return err
+		}
+		if err := b.Put(Uint64(cursor), data); err != nil {
+			return err
+		}
+		return prune(b.Bucket, cursor, tx.db.journalLimit)
+	})
+	if err == nil {
+		tx.emitted = true
+	}
+	return err
+}
+
+// prune drops events beyond the limit, many at once now and then: an eighth of
+// the limit, so that most commits do not touch the old end of the journal.
+func prune(b *bbolt.Bucket, newest, limit uint64) error {
+	chunk := min(max(limit/8, 1), maxPruneChunk)
+	if newest <= limit || newest%chunk != 0 {
+		return nil
+	}
+	c := b.Cursor()
+	k, _ := c.First()
+	if len(k) != 8 {
+		return nil
+	}
+	oldest := binary.BigEndian.Uint64(k)
+	// The bound matters once, after the limit was lowered.
+	for n := oldest; n <= newest-limit && n < oldest+2*maxPruneChunk; n++ {
+		if err := b.Delete(Uint64(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Events returns up to limit events that follow the cursor after, oldest first;
+// none if there are none yet. It returns ErrCursor if some of them were dropped
+// already, or if after is ahead of the newest.
+func (db *DB) Events(after uint64, limit int) (entries []Entry, err error) {
+	if limit < 1 {
+		return nil, fmt.Errorf("events: limit %d, at least 1", limit)
+	}
+	err = db.View(func(tx *Tx) error {
+		entries, err = tx.events(after, limit)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("events after %d: %w", after, err)
+	}
+	return entries, nil
+}
+
+func (tx *Tx) events(after uint64, limit int) (entries []Entry, err error) {
+	err = tx.read(journalBucket, func(b *bucket) error {
+		if after == b.Sequence() {
+			return nil
+		}
+		if after > b.Sequence() {
+			return fmt.Errorf("%w: the newest is %d; read anew", ErrCursor, b.Sequence())
+		}
+		c := b.Cursor()
+		next := after + 1
+		for k, v := c.Seek(Uint64(next)); k != nil && len(entries) < limit; k, v = c.Next() {
+			if len(k) != 8 {
+				return damaged(fmt.Sprintf("journal key of %d bytes", len(k)))
+			}
+			cursor := binary.BigEndian.Uint64(k)
+			if cursor != next {
+				return fmt.Errorf("%w: the oldest is %d; read anew", ErrCursor, cursor)
+			}
+			e, err := decode[contact.Event](v)
+			if err != nil {
+				return fmt.Errorf("event %d: %w", cursor, err)
+			}
+			entries = append(entries, Entry{cursor, e})
+			next++
+		}
+		if len(entries) == 0 {
+			return fmt.Errorf("%w: events were dropped; read anew", ErrCursor)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, ErrCursor) {
+		entries = nil
+	}
+	return entries, err
+}
+
+// Cursor returns the cursor of the newest event, 0 if there never was one.
+func (db *DB) Cursor() (newest uint64, err error) {
+	err = db.View(func(tx *Tx) error {
+		return tx.read(journalBucket, func(b *bucket) error {
+			newest = b.Sequence()
+			return nil
+		})
+	})
+	return newest, err
+}
+
+// Emitted returns a channel that is closed by the next commit with an event.
+// To miss none: take the channel, read Events to the end, then wait.
+func (db *DB) Emitted() <-chan struct{} {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.emitted == nil {
+		db.emitted = make(chan struct{})
+	}
+	return db.emitted
+}
+
+func (db *DB) broadcast() {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.emitted != nil {
+		close(db.emitted)
+		db.emitted = nil
+	}
+}

@@ -1,0 +1,101 @@
+package store
+
+import (
+	"fmt"
+
+	"go.etcd.io/bbolt"
+)
+
+// Tx is a transaction, valid until the function it was given to returns. It
+// may be used by one goroutine at a time.
+type Tx struct {
+	db       *DB
+	shared   *shared
+	writable bool
+	over     bool
+	wrote    bool
+	emitted  bool
+	damage   error // a write that stopped halfway; the transaction can't be committed
+	onCommit []func()
+}
+
+// shared is what the functions of one commit have in common.
+type shared struct {
+	bolt    *bbolt.Tx
+	buckets []*bucket // few, so a search beats a map
+}
+
+type bucket struct {
+	*bbolt.Bucket
+	name   string
+	writes int // so that a scan notices a write under its feet
+}
+
+// OnCommit has f called once the transaction is durable: on the goroutine that
+// called Update, before Update returns, outside of any transaction. It is never
+// called if the transaction fails, and never in a View.
+func (tx *Tx) OnCommit(f func()) { tx.onCommit = append(tx.onCommit, f) }
+
+func (tx *Tx) check(write bool) error {
+	switch {
+	case tx.over:
+		return fmt.Errorf("transaction: %w", ErrClosed)
+	case write && !tx.writable:
+		return ErrReadOnly
+	}
+	return nil
+}
+
+// bucket must be called within contain.
+func (tx *Tx) bucket(name string) (*bucket, error) {
+	for _, b := range tx.shared.buckets {
+		if b.name == name {
+			return b, nil
+		}
+	}
+	inner := tx.shared.bolt.Bucket([]byte(name))
+	if inner == nil {
+		return nil, damaged(fmt.Sprintf("bucket %q is missing", name))
+	}
+	b := &bucket{Bucket: inner, name: name}
+	tx.shared.buckets = append(tx.shared.buckets, b)
+	return b, nil
+}
+
+// write runs f, which changes a bucket. An error of bbolt itself within it
+// spoils the transaction.
+func (tx *Tx) write(name string, f func(*bucket) error) error {
+	if err := tx.check(true); err != nil {
+		return err
+	}
+	if tx.damage != nil {
+		return tx.damage
+	}
+	tx.wrote = true
+	err := contain(func() error {
+		b, err := tx.bucket(name)
+		if err != nil {
+			return err
+		}
+		b.writes++
+		return f(b)
+	})
+	if err != nil {
+		tx.damage = err
+	}
+	return err
+}
+
+// read runs f, which reads a bucket.
+func (tx *Tx) read(name string, f func(*bucket) error) error {
+	if err := tx.check(false); err != nil {
+		return err
+	}
+	return contain(func() error {
+		b, err := tx.bucket(name)
+		if err != nil {
+			return err
+		}
+		return f(b)
+	})
+}
