@@ -1,0 +1,111 @@
+// Package client calls the contactsd daemon of this machine. Everything that is
+// not the daemon itself goes through it: the command line, the tray, other
+// programs.
+//
+// The zero value finds the daemon where its default home is:
+//
+//	var c client.Client
+//	status, err := c.Device().GetStatus(ctx, &contactsv1.GetStatusRequest{})
+//
+// The services and their messages are those of the schema in api/contacts/v1.
+// What went wrong is told by Explain, Reason and Hint.
+package client
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"contactsd/api/contacts/v1/contactsv1connect"
+	"contactsd/internal/home"
+)
+
+// maxAnswer bounds one answer: a page of 1000 messages of 64 KiB each.
+const maxAnswer = 72 << 20
+
+const dialTimeout = 5 * time.Second
+
+// Client calls one daemon. Its fields are set before the first call; its methods
+// may be called by any number of goroutines.
+type Client struct {
+	// Socket is the path of the daemon's socket. Empty: that of Home.
+	Socket string
+	// Home is the daemon's home directory. Empty: $CONTACTSD_HOME, else as XDG has it.
+	Home string
+
+	once sync.Once
+	http *http.Client
+}
+
+// Device returns the calls about this device itself.
+func (c *Client) Device() contactsv1connect.DeviceServiceClient {
+	return contactsv1connect.NewDeviceServiceClient(c.transport(), baseURL, limits())
+}
+
+// Pairing returns the calls that show and enter codes.
+func (c *Client) Pairing() contactsv1connect.PairingServiceClient {
+	return contactsv1connect.NewPairingServiceClient(c.transport(), baseURL, limits())
+}
+
+// Contacts returns the calls about the contact list.
+func (c *Client) Contacts() contactsv1connect.ContactsServiceClient {
+	return contactsv1connect.NewContactsServiceClient(c.transport(), baseURL, limits())
+}
+
+// Presence returns the calls about who is there.
+func (c *Client) Presence() contactsv1connect.PresenceServiceClient {
+	return contactsv1connect.NewPresenceServiceClient(c.transport(), baseURL, limits())
+}
+
+// Messages returns the calls that send and read messages.
+func (c *Client) Messages() contactsv1connect.MessagesServiceClient {
+	return contactsv1connect.NewMessagesServiceClient(c.transport(), baseURL, limits())
+}
+
+// Events returns the calls that tell what changes.
+func (c *Client) Events() contactsv1connect.EventsServiceClient {
+	return contactsv1connect.NewEventsServiceClient(c.transport(), baseURL, limits())
+}
+
+// Close drops idle connections. The client can be used again.
+func (c *Client) Close() { c.transport().CloseIdleConnections() }
+
+// baseURL names a host that the daemon expects; the connection is the socket's.
+const baseURL = "http://contactsd"
+
+func limits() connect.ClientOption { return connect.WithReadMaxBytes(maxAnswer) }
+
+func (c *Client) transport() *http.Client {
+	c.once.Do(func() {
+		c.http = &http.Client{Transport: &http.Transport{
+			DialContext:        c.dial,
+			DisableCompression: true,
+		}}
+	})
+	return c.http
+}
+
+// dial connects to the socket. Its errors are *Unreachable, which connect wraps.
+func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	path := c.Socket
+	if path == "" {
+		h, err := home.Resolve(c.Home)
+		if err != nil {
+			return nil, &Unreachable{Err: err}
+		}
+		path = h.Socket
+	}
+	if err := home.CheckSocket(path); err != nil {
+		return nil, &Unreachable{Socket: path, Err: err}
+	}
+	d := net.Dialer{Timeout: dialTimeout}
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err != nil && ctx.Err() == nil {
+		return nil, &Unreachable{Socket: path, Err: err}
+	}
+	return conn, err
+}
