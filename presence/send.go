@@ -1,0 +1,378 @@
+package presence
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	mathrand "math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"contactsd/contact"
+	"contactsd/store"
+	"contactsd/transport"
+)
+
+// minted is a beacon as every listener gets it.
+type minted struct {
+	key    presenceKey
+	body   beacon
+	sealed []byte
+	final  bool // nothing follows: the stream ends with it
+}
+
+// sender tells one peer.
+type sender struct {
+	cancel context.CancelFunc
+	retry  chan struct{} // holds one element if a failed stream is to be tried again at once
+}
+
+// mayTell is the rule of who is told.
+func mayTell(v contact.View, known bool) bool {
+	return known && v.Status == contact.StatusAccepted && v.Given.Has(contact.Presence)
+}
+
+// lists is the rule of whom this device listens to.
+func lists(v contact.View, known bool) bool {
+	return known && (v.Status == contact.StatusAccepted || v.Status == contact.StatusPending && !v.Incoming)
+}
+
+// update does what changed since it was last called: it replaces the key if a
+// holder lost its right, ends and starts senders, and makes a beacon if somebody
+// is there to hear it.
+func (s *Service) update(ctx context.Context, running *sync.WaitGroup) error {
+	s.mu.Lock()
+	asked := s.asked
+	s.asked = make(map[contact.ODID]bool)
+	connected := make([]contact.ODID, 0, len(s.connected))
+	for peer := range s.connected {
+		connected = append(connected, peer)
+	}
+	s.mu.Unlock()
+
+	err := s.review(asked)
+	if err == nil && !s.reviewed {
+		err = s.reviewHolders()
+		s.reviewed = err == nil
+	}
+	if err != nil {
+		s.mu.Lock()
+		for peer := range asked {
+			s.asked[peer] = true
+		}
+		s.mu.Unlock()
+		return err
+	}
+	told := make(map[contact.ODID]bool)
+	err = s.cfg.DB.View(func(tx *store.Tx) error {
+		for _, peer := range connected {
+			v, known, err := s.cfg.Relation(tx, peer)
+			if err != nil {
+				return err
+			}
+			if mayTell(v, known) {
+				told[peer] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+
+	now := time.Now()
+	s.mu.Lock()
+	var start []contact.ODID
+	for peer, snd := range s.senders {
+		if !told[peer] {
+			snd.cancel()
+		} else if asked[peer] {
+			select {
+			case snd.retry <- struct{}{}:
+			default:
+			}
+		}
+	}
+	invisible := s.choice.State == Invisible
+	for peer := range told {
+		if s.senders[peer] == nil && !invisible {
+			start = append(start, peer)
+		}
+	}
+	audience := len(s.senders)+len(start) > 0
+	due := s.remint || len(start) > 0 && s.outdated(now)
+	s.mu.Unlock()
+
+	if due && audience {
+		if err := s.mint(); err != nil {
+			return err
+		}
+	}
+	if due && !audience {
+		s.mu.Lock()
+		s.remint, s.current = false, nil
+		s.mu.Unlock()
+	}
+	for _, peer := range start {
+		peerCtx, cancel := context.WithCancel(ctx)
+		snd := &sender{cancel, make(chan struct{}, 1)}
+		s.mu.Lock()
+		s.senders[peer] = snd
+		s.mu.Unlock()
+		running.Go(func() { s.send(peerCtx, peer, snd) })
+	}
+	return nil
+}
+
+// outdated reports whether the current beacon is none for a new listener.
+func (s *Service) outdated(now time.Time) bool {
+	if s.current == nil || s.current.final {
+		return true
+	}
+	age := now.UnixMilli() - int64(s.current.body.Sent)
+	return age < 0 || age > renewAfter.Milliseconds()
+}
+
+// mint makes the beacon of what is now, seq durable, and wakes the senders. Only
+// Run calls it.
+func (s *Service) mint() error {
+	addrs := fit(s.cfg.Addresses.Own())
+	now := time.Now()
+	s.mu.Lock()
+	me := s.mine(now)
+	final := s.ending || me.Chosen == Invisible
+	s.remint = false
+	s.mu.Unlock()
+
+	b := beacon{
+		State: me.State, Text: me.Text, Addresses: addrs,
+		Since: unixMilli(me.Since), Sent: unixMilli(now), Validity: uint64(validity / time.Second),
+	}
+	if final {
+		b.State, b.Text, b.Addresses = Offline, "", nil
+		if me.Chosen != Invisible {
+			b.Since = b.Sent
+		}
+	}
+	var row ownKey
+	err := s.cfg.DB.Update(func(tx *store.Tx) error {
+		var ok bool
+		var err error
+		if row, ok, err = keys().Get(tx, own()); err != nil {
+			return err
+		}
+		if !ok {
+			rand.Read(row.Key[:])
+		}
+		row.Seq = contact.NextSeq(row.Seq, now)
+		return keys().Put(tx, own(), row)
+	})
+	b.Seq = row.Seq
+	var sealed []byte
+	if err == nil {
+		sealed, err = seal(s.cfg.Identity, row.Key, b)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.remint = true
+		return err
+	}
+	s.current = &minted{row.Key, b, sealed, final}
+	close(s.changed)
+	s.changed = make(chan struct{})
+	return nil
+}
+
+// newest returns the current beacon and what is closed when it is no longer that.
+func (s *Service) newest() (*minted, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current, s.changed
+}
+
+// Waiting before a stream that failed is tried again.
+const (
+	firstRetry = 250 * time.Millisecond
+	lastRetry  = time.Minute
+)
+
+// send tells peer until ctx ends or the last word is said.
+func (s *Service) send(ctx context.Context, peer contact.ODID, snd *sender) {
+	defer func() {
+		snd.cancel()
+		s.mu.Lock()
+		delete(s.senders, peer)
+		s.mu.Unlock()
+		s.poke()
+	}()
+	wait := firstRetry
+	for {
+		began := time.Now()
+		err := s.tell(ctx, peer)
+		if err == nil || errors.Is(err, errNotAllowed) || ctx.Err() != nil {
+			return
+		}
+		s.cfg.Log.Debug("presence stream ended", "peer", peer.Short(), "error", err)
+		if time.Since(began) > lastRetry {
+			wait = firstRetry
+		}
+		if !s.rest(ctx, snd, jitter(wait, 2)) {
+			return
+		}
+		wait = min(2*wait, lastRetry)
+	}
+}
+
+// rest waits for d or until it is worth trying again. It returns false if there
+// is nothing left to say.
+func (s *Service) rest(ctx context.Context, snd *sender, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		cur, changed := s.newest()
+		if cur == nil || cur.final {
+			return false
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		case <-snd.retry:
+			return true
+		case <-changed:
+		}
+	}
+}
+
+// jitter returns a duration within a part of d around it.
+func jitter(d time.Duration, part int64) time.Duration {
+	span := int64(d) / part
+	return d - time.Duration(span) + time.Duration(mathrand.Int64N(2*span+1))
+}
+
+var (
+	errNotAllowed = errors.New("the contact may not see the presence")
+	errEnded      = errors.New("the contact ended the stream")
+)
+
+// tell opens a stream to peer and tells it what is and what changes. It returns
+// nil when the last word is said.
+func (s *Service) tell(ctx context.Context, peer contact.ODID) (err error) {
+	openCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	st, err := s.cfg.Network.Open(openCtx, peer, Protocol)
+	if err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		// The peer has nothing to say here: whatever comes is the end.
+		_, _ = st.Read(make([]byte, 1))
+	}()
+	abort := context.AfterFunc(ctx, func() { _ = st.Reset() })
+	defer func() {
+		abort()
+		if err == nil {
+			err = st.Close()
+		}
+		if err != nil {
+			_ = st.Reset()
+		}
+		<-ended
+	}()
+
+	out := outgoing{s: s, peer: peer, stream: st, limit: rate.NewLimiter(rate.Limit(beaconRate), beaconBurst)}
+	for {
+		cur, changed := s.newest()
+		if cur == nil || cur.final && out.seq == 0 {
+			return nil
+		}
+		again, next := jitter(keepAlive, 10), out.keepAlive
+		if turn := out.limit.Reserve(); out.seq == cur.body.Seq {
+			turn.Cancel()
+		} else if wait := turn.Delay(); wait > 0 && !cur.final {
+			// What changes meanwhile replaces what waits.
+			turn.Cancel()
+			again, next = wait, nil
+		} else if err := out.say(cur); err != nil {
+			return err
+		}
+		if cur.final {
+			return nil
+		}
+		timer := time.NewTimer(again)
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-ended:
+			err = errEnded
+		case <-changed:
+		case <-timer.C:
+			if next != nil {
+				err = next()
+			}
+		}
+		timer.Stop()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// outgoing is the state of one stream to a listener.
+type outgoing struct {
+	s      *Service
+	peer   contact.ODID
+	stream transport.Stream
+	limit  *rate.Limiter
+	key    presenceKey // handed over, zero before
+	seq    uint64      // told, 0 before
+}
+
+func (o *outgoing) keepAlive() error { return o.write(frame{}) }
+
+// say sends cur, and its key before it unless the peer has that.
+func (o *outgoing) say(cur *minted) error {
+	if o.key != cur.key {
+		if err := o.s.recordHolder(o.peer, cur.key); err != nil {
+			return err
+		}
+		key := cur.key
+		if err := o.write(frame{Key: &key, Clock: unixMilli(time.Now())}); err != nil {
+			return err
+		}
+		o.key = cur.key
+	}
+	if err := o.write(frame{Beacon: cur.sealed, Clock: unixMilli(time.Now())}); err != nil {
+		return err
+	}
+	o.seq = cur.body.Seq
+	return nil
+}
+
+// write sends a frame if the peer may still be told: the store is asked each
+// time, so that a permission withdrawn acts with its commit.
+func (o *outgoing) write(f frame) error {
+	err := o.s.cfg.DB.View(func(tx *store.Tx) error { return o.s.mustTell(tx, o.peer) })
+	if err != nil {
+		return err
+	}
+	// Reads end at this time, too; the next write moves it.
+	if err := o.stream.SetDeadline(time.Now().Add(2 * keepAlive)); err != nil {
+		return err
+	}
+	return transport.WriteFrame(o.stream, f, maxFrame)
+}
+
+func (s *Service) mustTell(tx *store.Tx, peer contact.ODID) error {
+	v, known, err := s.cfg.Relation(tx, peer)
+	if err == nil && !mayTell(v, known) {
+		err = errNotAllowed
+	}
+	return err
+}
