@@ -1,0 +1,269 @@
+package relation
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"contactsd/contact"
+	"contactsd/store"
+)
+
+// Contact is a contact as users and clients see it.
+type Contact struct {
+	ODID    contact.ODID
+	Name    string // theirs, "" until it is known
+	Remark  string // the user's own
+	Source  Source
+	AddedAt time.Time
+	View    contact.View
+	Removed bool // only a tombstone is left
+}
+
+// Title is what the contact is shown as: remark, else name, else short ODID.
+func (c Contact) Title() string { return cmp.Or(c.Remark, c.Name, c.ODID.Short()) }
+
+// AddOptions are the choices of an explicit add.
+type AddOptions struct {
+	Remark string
+	OneWay bool // grant nothing
+}
+
+// Add lists a device by its ODID, at once and locally: untrusted until a pairing.
+// It clears a tombstone. created is false if the contact was there already; then
+// only a given remark changes. Errors: ErrSelf, ErrBlocked, *contact.LimitError,
+// *contact.InvalidError.
+func (s *Service) Add(peer contact.ODID, opt AddOptions) (c Contact, created bool, err error) {
+	if peer == s.self {
+		return Contact{}, false, fmt.Errorf("add: %w", ErrSelf)
+	}
+	if err := contact.CheckText("remark", opt.Remark, contact.MaxRemarkSize); err != nil {
+		return Contact{}, false, err
+	}
+	err = s.cfg.DB.Update(func(tx *store.Tx) error {
+		e, err := load(tx, peer)
+		if err != nil {
+			return err
+		}
+		if e.row.Marks.Blocked || e.row.Marks.Reported {
+			return fmt.Errorf("add %s: %w", peer.Short(), ErrBlocked)
+		}
+		before := e.view()
+		created = !e.listed()
+		if !created {
+			if opt.Remark != "" {
+				if err := s.describe(tx, &e, func(d *details) { d.Remark = opt.Remark }); err != nil {
+					return err
+				}
+			}
+			c, err = s.assemble(tx, &e)
+			return err
+		}
+		grants := contact.AddedDefault
+		if opt.OneWay {
+			grants = contact.NoPermissions
+		}
+		if err := s.issue(&e, s.next(&e).List(grants)); err != nil {
+			return err
+		}
+		d := details{Remark: opt.Remark, Source: SourceODID, Chosen: opt.OneWay}
+		if err := s.enlist(tx, &e, d); err != nil {
+			return err
+		}
+		if err := s.settle(tx, &e, before); err != nil {
+			return err
+		}
+		tx.OnCommit(func() { s.touch(peer) })
+		c, err = s.assemble(tx, &e)
+		return err
+	})
+	return c, created, err
+}
+
+// enlist makes e a contact with these details and ends its tombstone.
+func (s *Service) enlist(tx *store.Tx, e *entry, d details) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	now := time.Now().UnixMilli()
+	d.Devices, d.AddedAt = []contact.ODID{e.peer}, now
+	e.row.Contact = id[:]
+	e.row.Marks.Removed = false
+	e.row.Marks.AddedSeq = e.mine.Seq
+	if err := contacts.Put(tx, id[:], d); err != nil {
+		return err
+	}
+	return tx.Emit(contact.Event{Type: contact.ContactAdded, At: now, Contact: e.peer, Detail: string(d.Source)})
+}
+
+// describe changes the details of a contact and journals it.
+func (s *Service) describe(tx *store.Tx, e *entry, change func(*details)) error {
+	d, ok, err := e.details(tx)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("%w: %s", ErrNotFound, e.peer.Short())
+	}
+	was := d
+	change(&d)
+	if was.Name == d.Name && was.Remark == d.Remark && was.Chosen == d.Chosen {
+		return nil
+	}
+	if err := contacts.Put(tx, e.row.Contact, d); err != nil {
+		return err
+	}
+	tx.OnCommit(func() { s.cfg.Changed(e.peer) })
+	return tx.Emit(contact.Event{Type: contact.ContactChanged, At: time.Now().UnixMilli(), Contact: e.peer})
+}
+
+// SetRemark sets the user's own name for a contact; "" takes it away.
+func (s *Service) SetRemark(peer contact.ODID, remark string) error {
+	if err := contact.CheckText("remark", remark, contact.MaxRemarkSize); err != nil {
+		return err
+	}
+	return s.update(peer, func(tx *store.Tx, e *entry) error {
+		return s.describe(tx, e, func(d *details) { d.Remark = remark })
+	})
+}
+
+// Remove takes a contact off the list and leaves a tombstone: only an explicit
+// add or a pairing brings it back. With both, the peer is asked to do the same.
+func (s *Service) Remove(peer contact.ODID, both bool) error {
+	return s.update(peer, func(tx *store.Tx, e *entry) error {
+		var part uint64
+		if both {
+			part = e.row.Marks.TheirsSeq
+		}
+		return s.drop(tx, e, part)
+	})
+}
+
+// drop removes a listed contact, for the user or because the peer asked both to part.
+func (s *Service) drop(tx *store.Tx, e *entry, part uint64) error {
+	before := e.view()
+	if err := s.issue(e, s.next(e).Unlist(part)); err != nil {
+		return err
+	}
+	if len(e.row.Contact) > 0 {
+		if err := contacts.Delete(tx, e.row.Contact); err != nil {
+			return err
+		}
+	}
+	e.row.Contact, e.row.Marks.OldPair = nil, nil
+	e.row.Marks.Removed = true
+	tx.OnCommit(func() { s.touch(e.peer) })
+	return s.settle(tx, e, before)
+}
+
+// Narrow withdraws permissions from a contact. It acts at once on this side;
+// the contact is told when it can be reached.
+func (s *Service) Narrow(peer contact.ODID, withdraw contact.Permissions) error {
+	return s.update(peer, func(tx *store.Tx, e *entry) error {
+		if e.mine.Grants&withdraw == 0 {
+			return nil
+		}
+		before := e.view()
+		if err := s.describe(tx, e, func(d *details) { d.Chosen = true }); err != nil {
+			return err
+		}
+		if err := s.issue(e, s.next(e).Narrow(withdraw)); err != nil {
+			return err
+		}
+		tx.OnCommit(func() { s.touch(peer) })
+		return s.settle(tx, e, before)
+	})
+}
+
+// update runs f on a listed contact; ErrNotFound if peer is none.
+func (s *Service) update(peer contact.ODID, f func(*store.Tx, *entry) error) error {
+	return s.cfg.DB.Update(func(tx *store.Tx) error {
+		e, err := load(tx, peer)
+		if err != nil {
+			return err
+		}
+		if !e.listed() {
+			return fmt.Errorf("%w: %s", ErrNotFound, peer.Short())
+		}
+		return f(tx, &e)
+	})
+}
+
+func (s *Service) assemble(tx *store.Tx, e *entry) (Contact, error) {
+	d, _, err := e.details(tx)
+	return Contact{
+		ODID:    e.peer,
+		Name:    d.Name,
+		Remark:  d.Remark,
+		Source:  d.Source,
+		AddedAt: time.UnixMilli(d.AddedAt),
+		View:    e.view(),
+		Removed: e.row.Marks.Removed,
+	}, err
+}
+
+// Get returns a contact, or what is left of a removed one; ErrNotFound otherwise.
+func (s *Service) Get(peer contact.ODID) (c Contact, err error) {
+	err = s.cfg.DB.View(func(tx *store.Tx) error {
+		e, err := load(tx, peer)
+		if err != nil {
+			return err
+		}
+		if len(e.row.Contact) == 0 && !e.row.Marks.Removed {
+			return fmt.Errorf("%w: %s", ErrNotFound, peer.Short())
+		}
+		c, err = s.assemble(tx, &e)
+		return err
+	})
+	return c, err
+}
+
+// List returns the contacts by title, all of them with the removed ones if all.
+func (s *Service) List(all bool) ([]Contact, error) {
+	var list []Contact
+	err := s.cfg.DB.View(func(tx *store.Tx) error {
+		list = list[:0]
+		for row, err := range devices.Scan(tx, store.Range{}) {
+			if err != nil {
+				return err
+			}
+			e, err := takeApart(contact.ODID(row.Key), row.Value, true)
+			if err != nil {
+				return err
+			}
+			if !e.listed() && !(all && (e.row.Marks.Removed || len(e.row.Contact) > 0)) {
+				continue
+			}
+			c, err := s.assemble(tx, &e)
+			if err != nil {
+				return err
+			}
+			list = append(list, c)
+		}
+		return nil
+	})
+	slices.SortFunc(list, func(a, b Contact) int {
+		return cmp.Or(cmp.Compare(strings.ToLower(a.Title()), strings.ToLower(b.Title())), slices.Compare(a.ODID[:], b.ODID[:]))
+	})
+	return list, err
+}
+
+// Count returns how many contacts are listed.
+func (s *Service) Count() (n int, err error) {
+	err = s.cfg.DB.View(func(tx *store.Tx) error {
+		n = 0
+		for _, err := range contacts.Scan(tx, store.Range{}) {
+			if err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	return n, err
+}

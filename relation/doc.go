@@ -1,0 +1,30 @@
+// Package relation keeps what this device and others say of each other and the
+// contacts that follow from it. It applies the rules of package contact; it has
+// none of its own.
+//
+// # On disk
+//
+// "relation/devices", keyed by ODID: one row for each device about which
+// anything was ever said (device: both signed statements, Marks, addresses). A
+// removed contact keeps its row for good, as the tombstone that stops replays.
+//
+// "relation/contacts", keyed by contact id: what the user knows a contact by
+// (details: name, remark, source, time added). A row exists while the contact is
+// listed or blocked. A contact has a list of devices, today of one.
+//
+// Invariants: a statement of this device is durable before it is sent; its seq
+// only rises; every change and its event are one transaction.
+//
+// # On the wire
+//
+// "/contacts/relation/1", one exchange a stream, frames of transport.WriteFrame
+// holding at most 12 KiB of CBOR:
+//
+//	opener → {1: mine, 2: yours, 3: addresses}   mine: own newest signed statement
+//	opener ← {1: mine, 2: yours, 3: addresses}   yours: the newest held of the receiver's,
+//	opener → {2: yours}                          which acknowledges it
+//
+// A signed statement is {1: bytes, 2: signature}. Addresses are sent to listed
+// contacts only. A stranger gets its own statement back as yours, whatever it
+// says, and nothing else: so do a removed and a blocked device.
+package relation

@@ -1,0 +1,339 @@
+package relation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"contactsd/contact"
+	"contactsd/store"
+	"contactsd/transport"
+)
+
+// Limits of an exchange.
+const (
+	maxFrame        = 12 << 10 // bytes
+	maxAddresses    = 16
+	maxAddressSize  = 256 // bytes
+	exchangeTimeout = 10 * time.Second
+)
+
+// frame is one message of an exchange; see the package's documentation.
+type frame struct {
+	Mine      *contact.Signed     `cbor:"1,keyasint,omitempty"`
+	Yours     *contact.Signed     `cbor:"2,keyasint,omitempty"`
+	Addresses []transport.Address `cbor:"3,keyasint,omitempty"`
+}
+
+func (f frame) check() error {
+	if len(f.Addresses) > maxAddresses {
+		return fmt.Errorf("%d addresses, at most %d", len(f.Addresses), maxAddresses)
+	}
+	for _, a := range f.Addresses {
+		if len(a) > maxAddressSize {
+			return fmt.Errorf("an address of %d bytes, at most %d", len(a), maxAddressSize)
+		}
+	}
+	return nil
+}
+
+// heard is a frame of the peer, verified.
+type heard struct {
+	frame
+	mine  *contact.Statement // what the peer says
+	yours *contact.Statement // what this device said, as the peer holds it
+}
+
+// errStatement is returned for a frame whose statements are not the peer's and
+// this device's own about each other.
+var errStatement = errors.New("a statement that is not about these two devices")
+
+func (s *Service) verify(peer contact.ODID, f frame) (heard, error) {
+	h := heard{frame: f}
+	if err := f.check(); err != nil {
+		return h, err
+	}
+	open := func(signed *contact.Signed, author, subject contact.ODID) (*contact.Statement, error) {
+		if signed == nil {
+			return nil, nil
+		}
+		st, err := signed.Open()
+		if err != nil {
+			return nil, err
+		}
+		if st.Author != author || st.Subject != subject {
+			return nil, errStatement
+		}
+		return &st, nil
+	}
+	var err error
+	if h.mine, err = open(f.Mine, peer, s.self); err != nil {
+		return h, err
+	}
+	h.yours, err = open(f.Yours, s.self, peer)
+	return h, err
+}
+
+// say returns the frame that tells the peer all it may know.
+func (s *Service) say(peer contact.ODID) (frame, error) {
+	var f frame
+	listed := false
+	err := s.cfg.DB.View(func(tx *store.Tx) error {
+		e, err := load(tx, peer)
+		f = frame{Mine: e.row.Mine, Yours: e.row.Theirs}
+		listed = e.listed()
+		return err
+	})
+	if err == nil && listed {
+		own := s.cfg.Addresses.Own()
+		f.Addresses = own[:min(len(own), maxAddresses)]
+	}
+	return f, err
+}
+
+// Exchange opens a stream to peer, shows it what this device says and takes what
+// it says. When it returns nil both sides hold the other's newest statement.
+func (s *Service) Exchange(ctx context.Context, peer contact.ODID) error {
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	st, err := s.cfg.Network.Open(ctx, peer, Protocol)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	stop := context.AfterFunc(ctx, func() { st.Reset() })
+	defer stop()
+	if err := s.exchange(st, peer); err != nil {
+		st.Reset()
+		return fmt.Errorf("exchange statements with %s: %w", peer.Short(), err)
+	}
+	return nil
+}
+
+func (s *Service) exchange(st transport.Stream, peer contact.ODID) error {
+	out, err := s.say(peer)
+	if err != nil {
+		return err
+	}
+	if err := transport.WriteFrame(st, out, maxFrame); err != nil {
+		return err
+	}
+	var in frame
+	if err := transport.NewFrameReader(st, maxFrame).Read(&in); err != nil {
+		return err
+	}
+	h, err := s.verify(peer, in)
+	if err != nil {
+		return err
+	}
+	if err := s.take(peer, h); err != nil {
+		return err
+	}
+	out, err = s.say(peer)
+	if err != nil {
+		return err
+	}
+	return transport.WriteFrame(st, frame{Yours: out.Yours}, maxFrame)
+}
+
+// Handle answers an exchange that a peer opened.
+func (s *Service) Handle(_ context.Context, st transport.Stream, d contact.Decision) {
+	defer st.Close()
+	if err := st.SetDeadline(time.Now().Add(exchangeTimeout)); err != nil {
+		st.Reset()
+		return
+	}
+	answer := s.answer
+	if d != contact.Serve {
+		answer = s.answerStranger
+	}
+	if err := answer(st); err != nil {
+		s.log.Debug("relation: exchange broken off", "peer", st.Peer().Short(), "err", err)
+		st.Reset()
+	}
+}
+
+func (s *Service) answer(st transport.Stream) error {
+	peer := st.Peer()
+	r := transport.NewFrameReader(st, maxFrame)
+	for step := range 2 {
+		var in frame
+		if err := r.Read(&in); err != nil {
+			if step > 0 && errors.Is(err, io.EOF) {
+				return nil // it will acknowledge at the next occasion
+			}
+			return err
+		}
+		h, err := s.verify(peer, in)
+		if err != nil {
+			return err
+		}
+		if err := s.take(peer, h); err != nil {
+			return err
+		}
+		if step > 0 {
+			return nil
+		}
+		out, err := s.say(peer)
+		if err != nil {
+			return err
+		}
+		if err := transport.WriteFrame(st, out, maxFrame); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answerStranger acknowledges what a stranger says and keeps nothing of it: a
+// device that is not listed can't make this one store anything. The exception
+// is proof, signed by this device itself, that it once said more than it
+// remembers: then it says now, for good, that the stranger is not listed.
+func (s *Service) answerStranger(st transport.Stream) error {
+	var in frame
+	if err := transport.NewFrameReader(st, maxFrame).Read(&in); err != nil {
+		return err
+	}
+	peer := st.Peer()
+	h, err := s.verify(peer, in)
+	if err != nil {
+		return err
+	}
+	out := frame{Yours: in.Mine}
+	if h.yours != nil {
+		outrun := false
+		err := s.cfg.DB.Update(func(tx *store.Tx) error {
+			e, err := load(tx, peer)
+			if err != nil {
+				return err
+			}
+			if outrun = contact.Outrun(e.row.Mine, e.row.Marks, *in.Yours, *h.yours); !outrun {
+				return nil
+			}
+			e.row.Marks.MineSeq = h.yours.Seq
+			if err := s.issue(&e, s.next(&e).Unlist(0)); err != nil {
+				return err
+			}
+			out.Mine = e.row.Mine
+			return e.save(tx)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return transport.WriteFrame(st, out, maxFrame)
+}
+
+// take applies what a peer said, in one transaction, and none if it is all known.
+func (s *Service) take(peer contact.ODID, h heard) error {
+	idle := false
+	err := s.cfg.DB.View(func(tx *store.Tx) error {
+		e, err := load(tx, peer)
+		idle = err == nil && !news(&e, h)
+		return err
+	})
+	if err != nil || idle {
+		return err
+	}
+	err = s.cfg.DB.Update(func(tx *store.Tx) error { return s.apply(tx, peer, h) })
+	if err == nil && len(h.Addresses) > 0 {
+		s.cfg.Addresses.Learn(peer, h.Addresses)
+	}
+	return err
+}
+
+// news reports whether anything in h would change the entry.
+func news(e *entry, h heard) bool {
+	switch {
+	case h.mine != nil && contact.Judge(e.row.Theirs, e.row.Marks, *h.Mine, *h.mine) == contact.Fresh,
+		h.yours != nil && h.yours.Seq > e.row.Marks.AckedSeq,
+		h.yours != nil && contact.Outrun(e.row.Mine, e.row.Marks, *h.Yours, *h.yours),
+		len(h.Addresses) > 0 && !slices.Equal(h.Addresses, e.row.Addresses):
+		return true
+	}
+	return false
+}
+
+func (s *Service) apply(tx *store.Tx, peer contact.ODID, h heard) error {
+	if h.mine != nil && h.mine.Pair != nil {
+		// Committing a staged pairing rewrites the row, so it comes first.
+		if _, err := s.cfg.CommitStaged(tx, peer, *h.mine.Pair); err != nil {
+			return err
+		}
+	}
+	e, err := load(tx, peer)
+	if err != nil {
+		return err
+	}
+	if !e.known {
+		return nil // staged, but by another pairing: still a stranger
+	}
+	before := e.view()
+	if err := s.acknowledge(tx, &e, h); err != nil {
+		return err
+	}
+	if h.mine != nil && contact.Judge(e.row.Theirs, e.row.Marks, *h.Mine, *h.mine) == contact.Fresh {
+		e.row.Theirs, e.theirs = h.Mine, h.mine
+		e.row.Marks.TheirsSeq = h.mine.Seq
+		if e.mine != nil && e.mine.Pair != nil && h.mine.Pair != nil && *e.mine.Pair == *h.mine.Pair {
+			e.row.Marks.OldPair = nil
+		}
+		if e.listed() && contact.HonourPart(*h.mine, e.row.Marks) {
+			e.row.Marks.PartSeq = h.mine.Seq
+			return s.drop(tx, &e, 0)
+		}
+	}
+	if e.listed() && len(h.Addresses) > 0 {
+		e.row.Addresses = h.Addresses
+	}
+	return s.settle(tx, &e, before)
+}
+
+// acknowledge takes what the peer shows of this device's own statements: a
+// confirmation, or proof that this device was restored from an older copy.
+func (s *Service) acknowledge(tx *store.Tx, e *entry, h heard) error {
+	if h.yours == nil {
+		return nil
+	}
+	if !contact.Outrun(e.row.Mine, e.row.Marks, *h.Yours, *h.yours) {
+		if h.yours.Seq == e.row.Marks.MineSeq {
+			e.row.Marks.AckedSeq = h.yours.Seq
+		}
+		return nil
+	}
+	e.row.Marks.MineSeq = max(e.row.Marks.MineSeq, h.yours.Seq)
+	tx.OnCommit(func() { s.touch(e.peer) })
+	return s.issue(e, contact.TakeOver(s.next(e), *h.yours))
+}
+
+// confirmRetry is how long Confirm waits before it asks again.
+const confirmRetry = 200 * time.Millisecond
+
+// Confirm exchanges statements with peer until both name the pairing id. It
+// returns the context's error if that does not happen in time.
+func (s *Service) Confirm(ctx context.Context, peer contact.ODID, id contact.PairID) error {
+	for {
+		err := s.Exchange(ctx, peer)
+		if err == nil && s.confirmed(peer, id) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		case <-time.After(confirmRetry):
+		}
+	}
+}
+
+func (s *Service) confirmed(peer contact.ODID, id contact.PairID) (yes bool) {
+	err := s.cfg.DB.View(func(tx *store.Tx) error {
+		e, err := load(tx, peer)
+		yes = e.mine != nil && e.mine.Pair != nil && *e.mine.Pair == id &&
+			e.theirs != nil && e.theirs.Pair != nil && *e.theirs.Pair == id
+		return err
+	})
+	return err == nil && yes
+}

@@ -1,0 +1,98 @@
+package relation
+
+import (
+	"fmt"
+
+	"contactsd/contact"
+	"contactsd/store"
+	"contactsd/transport"
+)
+
+// device is the row of another device.
+type device struct {
+	Mine      *contact.Signed     `cbor:"1,keyasint,omitempty"`
+	Theirs    *contact.Signed     `cbor:"2,keyasint,omitempty"`
+	Marks     contact.Marks       `cbor:"3,keyasint"`
+	Contact   contactID           `cbor:"4,keyasint,omitempty"` // empty when there is no contact
+	Addresses []transport.Address `cbor:"5,keyasint,omitempty"` // last good ones
+}
+
+// contactID is a UUIDv7.
+type contactID []byte
+
+// details is the row of a contact.
+type details struct {
+	Devices []contact.ODID `cbor:"1,keyasint"`
+	Name    string         `cbor:"2,keyasint,omitempty"` // theirs
+	Remark  string         `cbor:"3,keyasint,omitempty"` // the user's, shown first
+	Source  Source         `cbor:"4,keyasint"`
+	AddedAt int64          `cbor:"5,keyasint"`           // Unix milliseconds
+	Chosen  bool           `cbor:"6,keyasint,omitempty"` // the user chose the grants explicitly
+}
+
+// Source is how a contact came to be.
+type Source string
+
+const (
+	SourcePairing Source = "pairing"
+	SourceODID    Source = "odid"
+)
+
+var (
+	devices  = store.NewTable[device]("relation/devices", 1)
+	contacts = store.NewTable[details]("relation/contacts", 1)
+)
+
+// Tables returns the tables of this package, for store.Open.
+func Tables() []store.Definition { return []store.Definition{devices, contacts} }
+
+// entry is the row of a device, taken apart.
+type entry struct {
+	peer   contact.ODID
+	row    device
+	mine   *contact.Statement
+	theirs *contact.Statement
+	known  bool // there is a row
+}
+
+func load(tx *store.Tx, peer contact.ODID) (entry, error) {
+	row, known, err := devices.Get(tx, peer[:])
+	if err != nil {
+		return entry{}, err
+	}
+	return takeApart(peer, row, known)
+}
+
+func takeApart(peer contact.ODID, row device, known bool) (entry, error) {
+	e := entry{peer: peer, row: row, known: known}
+	var err error
+	if e.mine, err = decode(row.Mine); err != nil {
+		return entry{}, fmt.Errorf("own statement about %s: %w", peer.Short(), err)
+	}
+	if e.theirs, err = decode(row.Theirs); err != nil {
+		return entry{}, fmt.Errorf("statement of %s: %w", peer.Short(), err)
+	}
+	return e, nil
+}
+
+func decode(s *contact.Signed) (*contact.Statement, error) {
+	if s == nil {
+		return nil, nil
+	}
+	st, err := s.Decode()
+	return &st, err
+}
+
+func (e *entry) save(tx *store.Tx) error { return devices.Put(tx, e.peer[:], e.row) }
+
+func (e *entry) view() contact.View { return contact.Derive(e.mine, e.theirs, e.row.Marks) }
+
+func (e *entry) listed() bool { return e.mine != nil && e.mine.Listed }
+
+// details returns the contact's row; false if the device is no contact.
+func (e *entry) details(tx *store.Tx) (details, bool, error) {
+	if len(e.row.Contact) == 0 {
+		return details{}, false, nil
+	}
+	return contacts.Get(tx, e.row.Contact)
+}

@@ -1,0 +1,160 @@
+package relation
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"contactsd/contact"
+	"contactsd/identity"
+	"contactsd/store"
+	"contactsd/transport"
+)
+
+// Protocol is the exchange of statements.
+const Protocol transport.Protocol = "/contacts/relation/1"
+
+// Errors of the service's calls.
+var (
+	ErrSelf     = errors.New("that is this device itself")
+	ErrBlocked  = errors.New("blocked")
+	ErrNotFound = errors.New("no such contact")
+)
+
+// Config is what a Service works with. Staged, CommitStaged and Changed may be
+// nil.
+type Config struct {
+	DB        *store.DB
+	Identity  *identity.Identity
+	Network   transport.Network
+	Addresses transport.Addresses
+	Log       *slog.Logger
+
+	// Staged reports whether a pairing with the peer waits for its last step.
+	Staged func(tx *store.Tx, peer contact.ODID) (bool, error)
+	// CommitStaged ends a staged pairing that the peer's statement names, by
+	// calling CommitPairing in tx. It returns false if none is staged by that id.
+	CommitStaged func(tx *store.Tx, peer contact.ODID, id contact.PairID) (bool, error)
+	// Changed is called after every durable change of a relation. It must not block.
+	Changed func(peer contact.ODID)
+}
+
+// Service is the relation feature of one device.
+type Service struct {
+	cfg   Config
+	self  contact.ODID
+	log   *slog.Logger
+	inbox *inbox
+}
+
+// New returns a service; Run starts it.
+func New(cfg Config) (*Service, error) {
+	if cfg.DB == nil || cfg.Identity == nil || cfg.Network == nil || cfg.Addresses == nil {
+		return nil, errors.New("relation: DB, Identity, Network and Addresses are required")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Staged == nil {
+		cfg.Staged = func(*store.Tx, contact.ODID) (bool, error) { return false, nil }
+	}
+	if cfg.CommitStaged == nil {
+		cfg.CommitStaged = func(*store.Tx, contact.ODID, contact.PairID) (bool, error) { return false, nil }
+	}
+	if cfg.Changed == nil {
+		cfg.Changed = func(contact.ODID) {}
+	}
+	return &Service{cfg: cfg, self: cfg.Identity.Self(), log: cfg.Log, inbox: newInbox()}, nil
+}
+
+// View returns what is derived of the relation to peer; known is false for a
+// device about which nothing was ever said.
+func (s *Service) View(tx *store.Tx, peer contact.ODID) (v contact.View, known bool, err error) {
+	e, err := load(tx, peer)
+	if err != nil {
+		return contact.View{}, false, err
+	}
+	return e.view(), e.known, nil
+}
+
+// Party returns what the gate must know of a peer. Whether a window is open is
+// not this package's to say.
+func (s *Service) Party(tx *store.Tx, peer contact.ODID) (contact.Party, error) {
+	e, err := load(tx, peer)
+	if err != nil {
+		return contact.Party{}, err
+	}
+	staged, err := s.cfg.Staged(tx, peer)
+	return contact.Party{Mine: e.mine, Marks: e.row.Marks, Staged: staged}, err
+}
+
+// Blocked reports whether peer is blocked.
+func (s *Service) Blocked(tx *store.Tx, peer contact.ODID) (bool, error) {
+	e, err := load(tx, peer)
+	return e.row.Marks.Blocked || e.row.Marks.Reported, err
+}
+
+// MayDial reports whether this device has a reason of its own to connect to
+// peer: it is listed, a pairing with it is staged, or a last statement is due to it.
+func (s *Service) MayDial(peer contact.ODID) bool {
+	var may bool
+	err := s.cfg.DB.View(func(tx *store.Tx) error {
+		e, err := load(tx, peer)
+		if err != nil {
+			return err
+		}
+		staged, err := s.cfg.Staged(tx, peer)
+		may = e.listed() || staged || contact.Unacknowledged(e.mine, e.row.Marks)
+		return err
+	})
+	return err == nil && may
+}
+
+// issue signs st as the newest statement about the entry's device.
+func (s *Service) issue(e *entry, st contact.Statement) error {
+	signed, err := s.cfg.Identity.SignStatement(st)
+	if err != nil {
+		return err
+	}
+	e.row.Mine, e.mine = &signed, &st
+	e.row.Marks.MineSeq = st.Seq
+	return nil
+}
+
+// next begins the statement that follows the newest about the entry's device.
+func (s *Service) next(e *entry) contact.Statement {
+	return contact.Next(s.self, e.peer, e.mine, e.row.Marks, time.Now())
+}
+
+// settle saves the entry, journals what its change means to the user, and has
+// the others told after the commit.
+func (s *Service) settle(tx *store.Tx, e *entry, before contact.View) error {
+	if err := e.save(tx); err != nil {
+		return err
+	}
+	after := e.view()
+	emit := func(t contact.EventType) error {
+		return tx.Emit(contact.Event{Type: t, At: time.Now().UnixMilli(), Contact: e.peer, State: after.Status.String(), Detail: after.Trust.String()})
+	}
+	if after != before {
+		var err error
+		switch {
+		case after.Trust >= contact.Paired && before.Trust < contact.Paired:
+			err = emit(contact.ContactPaired)
+		case after.Trust < contact.Paired && before.Trust >= contact.Paired && after.Status == contact.StatusAccepted:
+			err = emit(contact.ContactUnpaired)
+		case after.Status == contact.StatusRemoved:
+			err = emit(contact.ContactRemoved)
+		default:
+			err = emit(contact.ContactChanged)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	tx.OnCommit(func() { s.cfg.Changed(e.peer) })
+	return nil
+}
+
+// touch asks Run to exchange statements with peer soon.
+func (s *Service) touch(peer contact.ODID) { s.inbox.put(notice{peer, said}) }

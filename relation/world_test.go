@@ -1,0 +1,175 @@
+package relation_test
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"contactsd/contact"
+	"contactsd/identity"
+	"contactsd/relation"
+	"contactsd/store"
+	"contactsd/transport"
+	"contactsd/transport/memnet"
+)
+
+// world is some devices on one network in memory.
+type world struct {
+	t   *testing.T
+	net *memnet.Network
+}
+
+// device runs the relation feature behind the gate's rule, as a node does.
+type device struct {
+	t    *testing.T
+	w    *world
+	id   *identity.Identity
+	path string
+	*relation.Service
+	db     *store.DB
+	link   *memnet.Device
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+	staged map[contact.ODID]relation.Pairing
+}
+
+func newWorld(t *testing.T) *world {
+	return &world{t, memnet.New(memnet.Options{Latency: time.Millisecond})}
+}
+
+func (w *world) device(name byte) *device {
+	w.t.Helper()
+	var seed [32]byte
+	seed[0] = name
+	id, err := identity.FromSeed(seed)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	d := &device{t: w.t, w: w, id: id, path: filepath.Join(w.t.TempDir(), "store"), staged: make(map[contact.ODID]relation.Pairing)}
+	d.start()
+	w.t.Cleanup(d.halt)
+	return d
+}
+
+func (d *device) start() {
+	d.t.Helper()
+	db, err := store.Open(d.path, store.Options{}, relation.Tables()...)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.db, d.link = db, d.w.net.Device(d.id.Self())
+	s, err := relation.New(relation.Config{
+		DB: db, Identity: d.id, Network: d.link, Addresses: d.link,
+		Staged: func(_ *store.Tx, peer contact.ODID) (bool, error) {
+			_, ok := d.staged[peer]
+			return ok, nil
+		},
+		CommitStaged: func(tx *store.Tx, peer contact.ODID, id contact.PairID) (bool, error) {
+			p, ok := d.staged[peer]
+			if !ok || p.ID != id {
+				return false, nil
+			}
+			tx.OnCommit(func() { delete(d.staged, peer) })
+			return true, d.CommitPairing(tx, p)
+		},
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.Service = s
+	d.link.SetMayDial(s.MayDial)
+	d.link.Serve(relation.Protocol, func(ctx context.Context, st transport.Stream) {
+		var party contact.Party
+		if err := db.View(func(tx *store.Tx) (err error) {
+			party, err = s.Party(tx, st.Peer())
+			return err
+		}); err != nil {
+			d.t.Error(err)
+		}
+		s.Handle(ctx, st, contact.Allow(party, contact.ServiceRelation))
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	d.stop = cancel
+	d.done.Go(func() {
+		if err := d.link.Run(ctx); err != nil {
+			d.t.Error(err)
+		}
+	})
+	d.done.Go(func() {
+		if err := s.Run(ctx); err != nil {
+			d.t.Error(err)
+		}
+	})
+}
+
+func (d *device) halt() {
+	if d.stop == nil {
+		return
+	}
+	d.stop()
+	d.stop = nil
+	d.done.Wait()
+	if err := d.db.Close(); err != nil {
+		d.t.Error(err)
+	}
+}
+
+func (d *device) odid() contact.ODID { return d.id.Self() }
+
+func (d *device) add(o *device, opt relation.AddOptions) {
+	d.t.Helper()
+	if _, _, err := d.Add(o.odid(), opt); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *device) remove(o *device, both bool) {
+	d.t.Helper()
+	if err := d.Remove(o.odid(), both); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// commit ends a pairing on this side.
+func (d *device) commit(o *device, id contact.PairID, allow contact.Permissions) {
+	d.t.Helper()
+	err := d.db.Update(func(tx *store.Tx) error {
+		return d.CommitPairing(tx, relation.Pairing{Peer: o.odid(), Name: "name", ID: id, Allow: allow})
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *device) view(o *device) (v contact.View) {
+	d.t.Helper()
+	err := d.db.View(func(tx *store.Tx) (err error) {
+		v, _, err = d.View(tx, o.odid())
+		return err
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return v
+}
+
+// is fails the test unless d sees o in this status and trust.
+func (d *device) is(o *device, status contact.Status, trust contact.Trust) {
+	d.t.Helper()
+	if v := d.view(o); v.Status != status || v.Trust != trust {
+		d.t.Fatalf("relation is %v, %v; want %v, %v", v.Status, v.Trust, status, trust)
+	}
+}
+
+// settle lets time pass until everybody has said what there is to say.
+func settle() {
+	time.Sleep(time.Hour)
+	synctest.Wait()
+}
+
+func bubble(t *testing.T, f func(t *testing.T, w *world)) {
+	synctest.Test(t, func(t *testing.T) { f(t, newWorld(t)) })
+}
