@@ -1,0 +1,389 @@
+package pairing
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"contactsd/contact"
+	"contactsd/identity"
+	"contactsd/store"
+	"contactsd/transport"
+)
+
+// Limits of Enter.
+const (
+	maxDevices     = 3 // that one code is tried at
+	dialTimeout    = 10 * time.Second
+	findTimeout    = 5 * time.Second         // for the first device to be found
+	findMore       = 1500 * time.Millisecond // for another one, once one refused
+	confirmTimeout = 5 * time.Second
+)
+
+// EnterOptions are the choices of who enters a code.
+type EnterOptions struct {
+	// At is the device that shows the code and Address where it is. With both
+	// zero, devices of the LAN that show a code are tried, at most 3.
+	At      contact.ODID
+	Address transport.Address
+	// Allow is granted to the other device beside contact.PairedDefault.
+	Allow contact.Permissions
+}
+
+// entering is the side of E in one session.
+type entering struct {
+	*line
+	id     *identity.Identity
+	name   string
+	allow  contact.Permissions
+	digits string
+	commit func(Result) error // durable, before ACK
+}
+
+// run returns when the pairing is committed here and acknowledged. A failed ACK
+// is no error: S learns it from E's statement.
+func (e *entering) run() (Result, error) {
+	h := hello{version: version1, suite: suite1, kind: kindCode, nonce: make([]byte, nonceSize)}
+	rand.Read(h.nonce)
+	// A device that is busy refuses without reading, so an error here says less
+	// than what it wrote.
+	sent := e.send(typeHello, h.encode())
+	for round := uint8(1); ; round++ {
+		t, body, err := e.recv(maxBody, typeOffer, typeReject)
+		switch {
+		case err != nil && round == 1 && !broken(err) && !errors.Is(err, os.ErrDeadlineExceeded):
+			return Result{}, fmt.Errorf("%w (%v)", ErrNoWindow, errors.Join(sent, err))
+		case err != nil:
+			return Result{}, err
+		case t == typeReject:
+			return Result{}, e.refused(body)
+		}
+		p, err := e.round(h, round, body)
+		if err != nil {
+			return Result{}, err
+		}
+		t, body, err = e.recv(maxBody, typeConfirm, typeReject)
+		switch {
+		case err != nil:
+			return Result{}, err
+		case t == typeConfirm:
+			return e.seal(p, body)
+		}
+		r, err := parseReject(body)
+		if err != nil {
+			return Result{}, err
+		}
+		if r.reason != reasonCode || !r.more {
+			return Result{}, r.reason.err()
+		}
+		if round == rounds {
+			return Result{}, fmt.Errorf("%w: more than %d rounds", errFrame, rounds)
+		}
+	}
+}
+
+func (e *entering) refused(body []byte) error {
+	r, err := parseReject(body)
+	if err != nil {
+		return err
+	}
+	return r.reason.err()
+}
+
+func (r reason) err() error {
+	switch r {
+	case reasonBusy:
+		return ErrBusy
+	case reasonLimit:
+		return &LimitedError{}
+	case reasonVersion, reasonKind, reasonNameplate:
+		return ErrIncompatible
+	}
+	return ErrWrongCode
+}
+
+// round proves the code once. It tells whoever answers nothing but whether its
+// own one guess of the code was right.
+func (e *entering) round(h hello, round uint8, body []byte) (proven, error) {
+	o, err := parseOffer(body)
+	if err != nil {
+		return proven{}, err
+	}
+	if o.round != round {
+		return proven{}, fmt.Errorf("%w: OFFER for round %d in round %d", errFrame, o.round, round)
+	}
+	sid := sessionID(h.nonce, o.nonce, round)
+	own, err := newShare([]byte(e.digits), channelIdentifier(h, e.st.Peer(), e.id.Self()), sid)
+	if err != nil {
+		return proven{}, err
+	}
+	defer own.forget()
+	k, err := own.agree(o.share)
+	if err != nil {
+		return proven{}, err
+	}
+	defer clear(k)
+	key := isk(sid, k, o.share, shower, own.Y, enterer)
+	tag := confirmation(sid, key, own.Y, enterer)
+	if err := e.send(typeProve, prove{round, own.Y, tag}.encode()); err != nil {
+		return proven{}, err
+	}
+	return proven{sid, key, confirmation(sid, key, o.share, shower), e.said}, nil
+}
+
+// seal checks that S holds the same key, runs the Noise handshake, commits, and
+// acknowledges.
+func (e *entering) seal(p proven, body []byte) (Result, error) {
+	defer clear(p.isk)
+	peer := e.st.Peer()
+	c, err := parseConfirm(body)
+	if err != nil {
+		return Result{}, err
+	}
+	if !hmac.Equal(c.tag, p.tag) {
+		return Result{}, fmt.Errorf("%w: the tag of S", errPayload)
+	}
+	psk, err := derivePSK(p.isk, p.sid)
+	if err != nil {
+		return Result{}, err
+	}
+	defer clear(psk)
+	hs, err := newHandshake(Enters, psk, prologue(p.said, p.tag, peer, e.id.Self()))
+	if err != nil {
+		return Result{}, err
+	}
+	if empty, _, _, err := hs.ReadMessage(nil, c.noise); err != nil || len(empty) > 0 {
+		return Result{}, fmt.Errorf("%w: first Noise message", errPayload)
+	}
+	r := Result{Peer: peer, Role: Enters, Grants: contact.PairedDefault | e.allow, Allow: e.allow}
+	mine, err := hs.introduce(e.id, e.name, r.Grants)
+	if err != nil {
+		return Result{}, err
+	}
+	second, _, _, err := hs.WriteMessage(nil, mine)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := e.send(typeNoise2, second); err != nil {
+		return Result{}, err
+	}
+	if _, body, err = e.recv(maxBodyAfter, typeNoise3); err != nil {
+		return Result{}, err
+	}
+	theirs, _, acks, err := hs.ReadMessage(nil, body)
+	if err != nil {
+		return Result{}, fmt.Errorf("%w: %v", errPayload, err)
+	}
+	them, err := hs.introduced(peer, theirs)
+	if err != nil {
+		return Result{}, err
+	}
+	r.Name, r.Offered = them.Name, them.Permissions
+	if r.PairID, r.Secret, err = hs.outcome(p.isk); err != nil {
+		return Result{}, err
+	}
+	if err := e.commit(r); err != nil {
+		return Result{}, &commitError{err}
+	}
+	if ack, err := acks.Encrypt(nil, nil, nil); err == nil {
+		_ = e.send(typeAck, ack)
+	}
+	return r, nil
+}
+
+// commitError is a failure of this device's own disk or rules: no other device
+// is tried after it.
+type commitError struct{ err error }
+
+func (e *commitError) Error() string { return "commit pairing: " + e.err.Error() }
+func (e *commitError) Unwrap() error { return e.err }
+
+// Enter pairs with the device that shows the code. When it returns nil, both
+// devices name the pairing.
+//
+// Errors: ErrCodeLetters, ErrCodeLength, ErrCodeNameplate for a text that is no
+// code; ErrSelf and ErrBlocked before anything is sent; ErrNobody; and of the
+// device that was tried, or the most telling one of several, ErrWrongCode,
+// *LimitedError, ErrBusy, ErrNoWindow, ErrIncompatible, ErrProtocol,
+// ErrUnreachable. With ErrNotConfirmed the pairing is committed and the result is
+// valid. Other errors are of ctx, of the address, or of this device's own store.
+func (s *Service) Enter(ctx context.Context, code string, opt EnterOptions) (Result, error) {
+	digits, err := parseCode(code)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := contact.CheckText("name", s.cfg.Name(), contact.MaxNameSize); err != nil {
+		return Result{}, err
+	}
+	var r Result
+	if opt.At.IsZero() && opt.Address == "" {
+		r, err = s.enterNearby(ctx, digits, opt)
+	} else {
+		r, err = s.enterAt(ctx, digits, opt)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w (%v)", ctx.Err(), err)
+		}
+		return Result{}, err
+	}
+	s.log.Info("paired", "peer", r.Peer.Short())
+	confirming, cancel := context.WithTimeout(ctx, confirmTimeout)
+	defer cancel()
+	if err := s.cfg.Confirm(confirming, r.Peer, r.PairID); err != nil {
+		return r, fmt.Errorf("%w (%v)", ErrNotConfirmed, err)
+	}
+	return r, nil
+}
+
+// enterAt enters the code at the device that the user named.
+func (s *Service) enterAt(ctx context.Context, digits string, opt EnterOptions) (Result, error) {
+	peer := opt.At
+	if peer.IsZero() {
+		dialling, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		var err error
+		if peer, err = s.cfg.Addresses.Resolve(dialling, opt.Address); err != nil {
+			return Result{}, way(err)
+		}
+	}
+	if err := s.mayEnter(peer); err != nil {
+		return Result{}, err
+	}
+	var addrs []transport.Address
+	if opt.Address != "" {
+		addrs = append(addrs, opt.Address)
+	}
+	return s.enter(ctx, peer, digits, opt.Allow, addrs...)
+}
+
+// mayEnter returns ErrSelf or ErrBlocked.
+func (s *Service) mayEnter(peer contact.ODID) error {
+	if peer == s.self {
+		return ErrSelf
+	}
+	var blocked bool
+	err := s.cfg.DB.View(func(tx *store.Tx) (err error) {
+		blocked, err = s.cfg.Blocked(tx, peer)
+		return err
+	})
+	if err == nil && blocked {
+		err = ErrBlocked
+	}
+	return err
+}
+
+// enterNearby enters the code at up to 3 devices of the LAN, as they are found.
+func (s *Service) enterNearby(ctx context.Context, digits string, opt EnterOptions) (Result, error) {
+	if s.cfg.Neighbourhood == nil {
+		return Result{}, ErrNobody
+	}
+	looking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	found := s.cfg.Neighbourhood.Candidates(looking)
+	var failures []error
+	patience := time.NewTimer(findTimeout)
+	defer patience.Stop()
+	for tried := 0; tried < maxDevices; {
+		var peer contact.ODID
+		select {
+		case <-ctx.Done():
+			return Result{}, ctx.Err()
+		case <-patience.C:
+			return Result{}, telling(failures)
+		case p, ok := <-found:
+			if !ok {
+				return Result{}, telling(failures)
+			}
+			peer = p
+		}
+		if peer == s.self {
+			continue
+		}
+		err := s.mayEnter(peer)
+		if err == nil {
+			tried++
+			var r Result
+			if r, err = s.enter(ctx, peer, digits, opt.Allow); err == nil {
+				return r, nil
+			}
+			if own, ok := errors.AsType[*commitError](err); ok {
+				return Result{}, own
+			}
+		}
+		failures = append(failures, err)
+		patience.Reset(findMore)
+	}
+	return Result{}, telling(failures)
+}
+
+// telling picks the failure that tells the user most.
+func telling(failures []error) error {
+	for _, kind := range []error{ErrWrongCode, ErrLimited, ErrBusy, ErrProtocol, ErrIncompatible, ErrBlocked, ErrNoWindow, ErrUnreachable} {
+		for _, err := range failures {
+			if errors.Is(err, kind) {
+				return err
+			}
+		}
+	}
+	if len(failures) > 0 {
+		return failures[0]
+	}
+	return ErrNobody
+}
+
+// enter runs one session with a device.
+func (s *Service) enter(ctx context.Context, peer contact.ODID, digits string, allow contact.Permissions, addrs ...transport.Address) (Result, error) {
+	dialling, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if err := s.cfg.Addresses.Dial(dialling, peer, addrs...); err != nil {
+		return Result{}, way(err)
+	}
+	st, err := s.cfg.Network.Open(dialling, peer, Protocol)
+	if err != nil {
+		return Result{}, way(err)
+	}
+	defer context.AfterFunc(ctx, func() { st.Reset() })()
+	side := &entering{
+		line:   newLine(st),
+		id:     s.cfg.Identity,
+		name:   s.cfg.Name(),
+		allow:  allow,
+		digits: digits,
+		commit: func(r Result) error {
+			return s.cfg.DB.Update(func(tx *store.Tx) error { return s.commit(tx, r) })
+		},
+	}
+	r, err := side.run()
+	if err != nil {
+		st.Reset()
+		return Result{}, way(err)
+	}
+	st.Close()
+	return r, nil
+}
+
+// way turns an error of the transport or a session into one of Enter's.
+func way(err error) error {
+	for _, kind := range []error{ErrWrongCode, ErrLimited, ErrBusy, ErrNoWindow, ErrIncompatible, transport.ErrAddress} {
+		if errors.Is(err, kind) {
+			return err
+		}
+	}
+	if own, ok := errors.AsType[*commitError](err); ok {
+		return own
+	}
+	switch {
+	case errors.Is(err, transport.ErrSelf):
+		return ErrSelf
+	case errors.Is(err, transport.ErrRefused):
+		return fmt.Errorf("%w (%v)", ErrNoWindow, err)
+	case broken(err):
+		return fmt.Errorf("%w (%v)", ErrProtocol, err)
+	}
+	return fmt.Errorf("%w (%v)", ErrUnreachable, err)
+}
