@@ -1,0 +1,238 @@
+// Package p2p is the transport over libp2p: QUIC and TCP, secured by TLS 1.3 or
+// Noise with the device's own key, and mDNS on the LAN.
+//
+// Who learns addresses. libp2p as it comes tells every peer where the device
+// listens and dials what a peer names. Here Identify carries no address, what it
+// brings is not remembered (book), and only addresses that were learnt for a
+// contact or given by the user are dialled (gate). So a stranger learns no more
+// than what it knew to get here.
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"contactsd/contact"
+	"contactsd/identity"
+	"contactsd/transport"
+	"contactsd/transport/internal/connected"
+)
+
+// Config of a Transport.
+type Config struct {
+	Identity *identity.Identity
+	// Listen has the multiaddrs to listen on, "/ip4/0.0.0.0/udp/4001/quic-v1" or
+	// "/ip4/0.0.0.0/tcp/4001"; port 0 chooses one, see ListenAddresses. With none
+	// the device dials only.
+	Listen []string
+	// MDNS says whether to find contacts on the LAN. Without it nothing is sent there.
+	MDNS bool
+	// MayDial reports whether the device may be dialled without the user naming
+	// it: the contacts. It must not block, nor use the Transport.
+	MayDial func(contact.ODID) bool
+	Log     *slog.Logger
+}
+
+// Transport implements transport.Network, transport.Addresses and
+// transport.Neighbourhood.
+type Transport struct {
+	cfg    Config
+	self   contact.ODID
+	listen []ma.Multiaddr
+	log    *slog.Logger
+	book   *book
+	gate   *gate
+	peers  connected.Set
+	lan    lan
+
+	ready   chan struct{} // closed when the host listens
+	stopped chan struct{} // closed when it is about to stop
+	ctx     context.Context
+	cancel  context.CancelFunc
+	work    sync.WaitGroup // handlers and everything else that Run waits for
+
+	mu       sync.Mutex
+	state    state
+	host     host.Host
+	swarm    *swarm.Swarm
+	handlers map[transport.Protocol]transport.Handler
+	inbound  map[peer.ID]int
+}
+
+type state uint8
+
+const (
+	fresh state = iota
+	listening
+	running
+	stopped
+)
+
+// New returns a transport that has started nothing. It returns ErrAddress for a
+// listen address that is none.
+func New(cfg Config) (*Transport, error) {
+	if cfg.Identity == nil {
+		return nil, errors.New("transport: no identity given")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.MayDial == nil {
+		cfg.MayDial = func(contact.ODID) bool { return false }
+	}
+	t := &Transport{
+		cfg:      cfg,
+		self:     cfg.Identity.Self(),
+		log:      cfg.Log,
+		ready:    make(chan struct{}),
+		stopped:  make(chan struct{}),
+		handlers: make(map[transport.Protocol]transport.Handler),
+		inbound:  make(map[peer.ID]int),
+	}
+	for _, text := range cfg.Listen {
+		a, err := ma.NewMultiaddr(text)
+		if err != nil || !isTransport(a) {
+			return nil, fmt.Errorf("listen on %q: %w: write it like /ip4/0.0.0.0/udp/4001/quic-v1 or /ip4/0.0.0.0/tcp/4001", text, transport.ErrAddress)
+		}
+		t.listen = append(t.listen, a)
+	}
+	t.book = newBook(t.listen)
+	t.gate = &gate{mayDial: cfg.MayDial, book: t.book}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	return t, nil
+}
+
+// Listen binds every listen address, or none and says which one failed. Run
+// calls it unless it was called; a caller that wants to know early, or needs
+// ListenAddresses before Run, calls it first. Then Run must follow: it alone
+// closes what Listen opened.
+func (t *Transport) Listen() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state != fresh {
+		return errors.New("listen: the transport listens already or has stopped")
+	}
+	h, err := newHost(t)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	for _, a := range t.listen {
+		if err := h.Network().Listen(a); err != nil {
+			return errors.Join(fmt.Errorf("listen on %s: %w", a, err), h.Close())
+		}
+	}
+	t.host, t.swarm, t.state = h, h.Network().(*swarm.Swarm), listening
+	h.Network().Notify(&network.NotifyBundle{ConnectedF: t.connected, DisconnectedF: t.disconnected})
+	for p := range t.handlers {
+		h.SetStreamHandler(protocol.ID(p), t.serve)
+	}
+	close(t.ready)
+	return nil
+}
+
+// ListenAddresses returns the multiaddrs listened on with the ports that were
+// chosen, fit for Config.Listen of the next start. It has none before Listen.
+func (t *Transport) ListenAddresses() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.host == nil {
+		return nil
+	}
+	var texts []string
+	for _, a := range t.host.Network().ListenAddresses() {
+		texts = append(texts, a.String())
+	}
+	return texts
+}
+
+// Run listens, serves and, with Config.MDNS, looks for contacts on the LAN until
+// ctx ends; then it closes every connection and returns nil when all its
+// goroutines and handlers have ended. A Transport runs once.
+func (t *Transport) Run(ctx context.Context) error {
+	t.mu.Lock()
+	fresh := t.state == fresh
+	t.mu.Unlock()
+	if fresh {
+		if err := t.Listen(); err != nil {
+			t.stop()
+			return err
+		}
+	}
+	t.mu.Lock()
+	if t.state != listening {
+		t.mu.Unlock()
+		return errors.New("run: the transport runs already or has stopped")
+	}
+	t.state = running
+	t.mu.Unlock()
+
+	if t.cfg.MDNS {
+		t.discover(ctx)
+	}
+	<-ctx.Done()
+	t.stop()
+	err := t.host.Close()
+	t.work.Wait()
+	if err != nil {
+		t.log.Warn("closing the transport", "err", err)
+	}
+	return nil
+}
+
+func (t *Transport) stop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.state = stopped
+	t.cancel()
+	close(t.stopped)
+}
+
+// start begins work that Run waits for, unless the transport is stopping.
+func (t *Transport) start(f func()) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state == stopped {
+		return false
+	}
+	t.work.Go(f)
+	return true
+}
+
+// Self implements transport.Network.
+func (t *Transport) Self() contact.ODID { return t.self }
+
+// Connected implements transport.Network.
+func (t *Transport) Connected() []contact.ODID { return t.peers.List() }
+
+// Watch implements transport.Network.
+func (t *Transport) Watch(f func(contact.ODID, bool)) (cancel func()) { return t.peers.Watch(f) }
+
+func (t *Transport) connected(_ network.Network, c network.Conn) {
+	id, ok := odidOf(c.RemotePeer())
+	if !ok {
+		return // the gate lets none through
+	}
+	if t.cfg.MayDial(id) {
+		t.host.ConnManager().TagPeer(c.RemotePeer(), "contact", contactWeight)
+	}
+	t.peers.Add(id)
+	t.peers.Deliver()
+}
+
+func (t *Transport) disconnected(_ network.Network, c network.Conn) {
+	t.gate.gone(c)
+	if id, ok := odidOf(c.RemotePeer()); ok {
+		t.peers.Remove(id)
+		t.peers.Deliver()
+	}
+}

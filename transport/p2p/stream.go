@@ -1,0 +1,297 @@
+package p2p
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+
+	"contactsd/contact"
+	"contactsd/transport"
+)
+
+// stream is a libp2p stream. On the side that opened it the protocol is chosen
+// with multistream-select 1.0, of which both sides say the same two lines:
+//
+//	19 "/multistream/1.0.0\n"   uvarint(n) "<protocol>\n"
+//
+// The opener's lines go out with the first data, the answer is taken off before
+// the first data that is read. Waiting for it in between would cost a round trip.
+type stream struct {
+	network.Stream
+	peer   contact.ODID
+	closed atomic.Bool
+
+	hello sync.Mutex
+	say   []byte // still to be written before any data
+	hear  []byte // still to be read before any data; used by the reading goroutine
+}
+
+func lines(p transport.Protocol) []byte {
+	var b []byte
+	for _, line := range []string{"/multistream/1.0.0\n", string(p) + "\n"} {
+		b = append(binary.AppendUvarint(b, uint64(len(line))), line...)
+	}
+	return b
+}
+
+func (s *stream) Peer() contact.ODID { return s.peer }
+
+func (s *stream) Write(b []byte) (int, error) {
+	said, err := s.introduce(b)
+	if said || err != nil {
+		if err != nil {
+			return 0, err
+		}
+		return len(b), nil
+	}
+	return s.Stream.Write(b)
+}
+
+// introduce writes the opener's lines and b unless they were written before.
+func (s *stream) introduce(b []byte) (said bool, err error) {
+	s.hello.Lock()
+	defer s.hello.Unlock()
+	if len(s.say) == 0 {
+		return false, nil
+	}
+	all := append(s.say, b...)
+	s.say = nil
+	_, err = s.Stream.Write(all)
+	return true, err
+}
+
+func (s *stream) Read(b []byte) (int, error) {
+	if err := s.await(); err != nil {
+		return 0, err
+	}
+	return s.Stream.Read(b)
+}
+
+// await takes the peer's lines off the stream. After a deadline that passed it
+// goes on where it was.
+func (s *stream) await() error {
+	if len(s.hear) == 0 {
+		return nil
+	}
+	if _, err := s.introduce(nil); err != nil {
+		return err
+	}
+	var buf [256]byte
+	for len(s.hear) > 0 {
+		n, err := s.Stream.Read(buf[:min(len(buf), len(s.hear))])
+		if !bytes.HasPrefix(s.hear, buf[:n]) {
+			s.Stream.Reset()
+			return fmt.Errorf("%w: the peer does not serve it", transport.ErrRefused)
+		}
+		if s.hear = s.hear[n:]; len(s.hear) == 0 {
+			return nil
+		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *stream) CloseWrite() error {
+	if _, err := s.introduce(nil); err != nil {
+		return err
+	}
+	return s.Stream.CloseWrite()
+}
+
+func (s *stream) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	_, err := s.introduce(nil)
+	return errors.Join(err, s.Stream.Close())
+}
+
+// Reset does nothing after Close, where it would take back what is still on its way.
+func (s *stream) Reset() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	return s.Stream.Reset()
+}
+
+// Serve implements transport.Network.
+func (t *Transport) Serve(p transport.Protocol, h transport.Handler) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.handlers[p] = h
+	if t.host != nil {
+		t.host.SetStreamHandler(protocol.ID(p), t.serve)
+	}
+}
+
+func (t *Transport) serve(ns network.Stream) {
+	p := ns.Conn().RemotePeer()
+	id, ok := odidOf(p)
+	t.mu.Lock()
+	h := t.handlers[transport.Protocol(ns.Protocol())]
+	if !ok || h == nil || t.state == stopped || t.inbound[p] >= maxInbound {
+		t.mu.Unlock()
+		ns.Reset()
+		return
+	}
+	t.inbound[p]++
+	t.work.Add(1)
+	t.mu.Unlock()
+	defer func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.inbound[p]--; t.inbound[p] == 0 {
+			delete(t.inbound, p)
+		}
+		t.work.Done()
+	}()
+	h(t.ctx, &stream{Stream: ns, peer: id})
+}
+
+// Open implements transport.Network. Before Run it waits for it. On a connection
+// that is there it takes no round trip where the peer is known to serve the
+// protocol, and one where it is not.
+func (t *Transport) Open(ctx context.Context, peer contact.ODID, p transport.Protocol) (transport.Stream, error) {
+	s, err := t.open(ctx, peer, p)
+	if err != nil {
+		return nil, fmt.Errorf("open %s to %s: %w", p, peer.Short(), err)
+	}
+	return s, nil
+}
+
+func (t *Transport) open(ctx context.Context, id contact.ODID, p transport.Protocol) (*stream, error) {
+	for {
+		if err := t.connect(ctx, id); err != nil {
+			return nil, err
+		}
+		ns, err := t.swarm.NewStream(network.WithNoDial(ctx, "connected"), peerOf(id))
+		if errors.Is(err, network.ErrNoConn) {
+			continue // lost in between
+		}
+		if err != nil {
+			return nil, t.failure(ctx, err)
+		}
+		s := &stream{Stream: ns, peer: id, say: lines(p), hear: lines(p)}
+		if err := t.negotiate(ctx, s, p); err != nil {
+			ns.Reset()
+			return nil, err
+		}
+		return s, nil
+	}
+}
+
+// negotiate waits for the answer unless Identify has brought it already.
+func (t *Transport) negotiate(ctx context.Context, s *stream, p transport.Protocol) error {
+	if err := s.SetProtocol(protocol.ID(p)); err != nil {
+		return fmt.Errorf("%w: too many streams: %v", transport.ErrUnreachable, err)
+	}
+	pid := peerOf(s.peer)
+	store := t.host.Peerstore()
+	if known, err := store.SupportsProtocols(pid, protocol.ID(p)); err == nil && len(known) > 0 {
+		return nil
+	}
+	past := time.Unix(1, 0)
+	undo := context.AfterFunc(ctx, func() { s.SetDeadline(past) })
+	s.SetDeadline(time.Now().Add(dialTimeout))
+	err := s.await()
+	if !undo() {
+		return ctx.Err()
+	}
+	switch {
+	case errors.Is(err, transport.ErrRefused):
+		return err
+	case errors.Is(err, network.ErrReset):
+		if t.swarm.Connectedness(pid) == network.Connected {
+			return fmt.Errorf("%w: the peer reset the stream", transport.ErrRefused)
+		}
+		return fmt.Errorf("%w: the connection was lost", transport.ErrUnreachable)
+	case err != nil:
+		return fmt.Errorf("%w: %v", transport.ErrUnreachable, err)
+	}
+	s.SetDeadline(time.Time{})
+	return store.AddProtocols(pid, protocol.ID(p))
+}
+
+// connect returns nil when there is a connection with the peer.
+func (t *Transport) connect(ctx context.Context, id contact.ODID) error {
+	if id == t.self {
+		return transport.ErrSelf
+	}
+	select {
+	case <-t.stopped:
+		return transport.ErrClosed
+	case <-t.ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-t.stopped:
+		return transport.ErrClosed
+	default:
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	pid := peerOf(id)
+	if t.swarm.Connectedness(pid) == network.Connected {
+		return nil
+	}
+	// Callers space out their attempts themselves, and the user must not wait.
+	t.swarm.Backoff().Clear(pid)
+	_, err := t.swarm.DialPeer(network.WithDialPeerTimeout(ctx, 2*dialTimeout), pid)
+	return t.failure(ctx, err)
+}
+
+// failure turns an error of libp2p into one of the contract.
+func (t *Transport) failure(ctx context.Context, err error) error {
+	select {
+	case <-t.stopped:
+		return transport.ErrClosed
+	default:
+	}
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, swarm.ErrSwarmClosed), errors.Is(err, net.ErrClosed) && t.ctx.Err() != nil:
+		return transport.ErrClosed
+	case errors.Is(err, swarm.ErrGaterDisallowedConnection):
+		return fmt.Errorf("%w: not a contact, and not named by the user", transport.ErrUnreachable)
+	case errors.Is(err, swarm.ErrNoAddresses), errors.Is(err, swarm.ErrNoGoodAddresses):
+		return fmt.Errorf("%w: no address known", transport.ErrUnreachable)
+	case mismatch(err) != nil:
+		return fmt.Errorf("%w: %w", transport.ErrUnreachable, mismatch(err))
+	}
+	return fmt.Errorf("%w: %s", transport.ErrUnreachable, brief(err))
+}
+
+// odidOf returns the ODID of a libp2p peer ID, whose bytes are the multihash
+// "identity" of the key's protobuf: six bytes, then the key.
+func odidOf(p peer.ID) (id contact.ODID, ok bool) {
+	if len(p) != len(peerPrefix)+len(id) || string(p[:len(peerPrefix)]) != peerPrefix {
+		return id, false
+	}
+	return contact.ODID([]byte(p[len(peerPrefix):])), true
+}
+
+func peerOf(id contact.ODID) peer.ID { return peer.ID(peerPrefix + string(id[:])) }
+
+const peerPrefix = "\x00\x24\x08\x01\x12\x20"
