@@ -1,0 +1,321 @@
+package message
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"contactsd/store"
+	"contactsd/transport"
+)
+
+// How long a delivery waits.
+const (
+	openTimeout = 20 * time.Second // for a stream, dialling included
+	peerTimeout = 30 * time.Second // for the other side to go on
+	idleStream  = 10 * time.Second // a stream stays open for the next message
+	lastWords   = time.Second      // for a refusal, after writing failed
+)
+
+// refusal is the peer's answer that it takes no messages.
+type refusal string
+
+func (r refusal) Error() string { return "refused: " + string(r) }
+
+// errHeld: this device knows that the contact takes no messages.
+var errHeld = errors.New("the contact takes no messages")
+
+// attempt delivers to one contact until its queue is empty or something fails.
+func (s *Service) attempt(ctx context.Context, l *lane) {
+	s.look(l)
+	h, err := s.peek(l.peer)
+	if err == nil && !h.empty && h.open {
+		err = s.deliver(ctx, l)
+	}
+	switch {
+	case ctx.Err() != nil:
+		s.leave(l, time.Now(), false)
+	case errors.Is(err, errHeld), err == nil && !h.empty && !h.open:
+		s.leave(l, h.expires, true)
+	case err != nil:
+		s.failed(l, err, h.expires)
+	default:
+		s.leave(l, time.Time{}, false)
+	}
+}
+
+// failed writes down when the next attempt is and why, in words.
+func (s *Service) failed(l *lane, cause error, expires time.Time) {
+	s.mu.Lock()
+	l.attempts++
+	n := l.attempts
+	retryNow := l.met && l.opening && s.sched.connected[l.peer] && errors.Is(cause, transport.ErrUnreachable)
+	s.mu.Unlock()
+	now := time.Now()
+	next := now.Add(backoff(n))
+	if retryNow {
+		next = now // the peer came to this device while this one looked for it
+	}
+	err := s.db.Update(func(tx *store.Tx) error {
+		peer, err := getPeer(tx, l.peer)
+		if err != nil {
+			return err
+		}
+		if n == 1 || peer.Since == 0 {
+			peer.Since = millis(now)
+		}
+		peer.Attempts, peer.Next, peer.Trouble = uint64(n), millis(next), inWords(cause)
+		return peerTable.Put(tx, l.peer[:], peer)
+	})
+	s.log.Debug("delivery failed", "peer", l.peer.Short(), "attempts", n, "next", next, "err", cause)
+	if err != nil {
+		s.log.Error("next attempt not written down", "peer", l.peer.Short(), "err", err)
+	}
+	if !expires.IsZero() && expires.Before(next) {
+		next = expires
+	}
+	s.leave(l, next, false)
+}
+
+// inWords says to a person what kept a message from its way.
+func inWords(err error) string {
+	var r refusal
+	switch {
+	case errors.As(err, &r):
+		return r.Error()
+	case errors.Is(err, transport.ErrRefused):
+		return "turned away"
+	case errors.Is(err, transport.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
+		return "unreachable"
+	}
+	return "interrupted"
+}
+
+// delivery is one stream to a contact, from its hello to its end.
+type delivery struct {
+	s      *Service
+	l      *lane
+	st     transport.Stream
+	w      *bufio.Writer
+	frames chan frame
+	broken chan error // what ended the reader
+
+	pos     position
+	flights []flight // in the order in which they were sent
+	size    int      // bytes of their bodies
+	acked   []flight // not settled yet
+}
+
+func (s *Service) deliver(ctx context.Context, l *lane) error {
+	octx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	st, err := s.net.Open(octx, l.peer, Protocol)
+	if err != nil {
+		return err
+	}
+	d := &delivery{
+		s: s, l: l, st: st,
+		w: bufio.NewWriterSize(st, 64<<10),
+		// An honest peer never acknowledges more often than it was sent frames,
+		// so the reader never waits and both sides can't wait for each other.
+		frames: make(chan frame, windowFrames+2),
+		broken: make(chan error, 1),
+	}
+	end := make(chan struct{})
+	go d.read(end)
+	err = d.run(ctx)
+	close(end)
+	if err == nil || errors.Is(err, errHeld) {
+		st.Close()
+	}
+	st.Reset() // ends the reader in any case
+	for range d.frames {
+	}
+	return err
+}
+
+// read hands over what the peer says until the stream or the delivery ends.
+func (d *delivery) read(end <-chan struct{}) {
+	defer close(d.frames)
+	d.patience(peerTimeout)
+	r := transport.NewFrameReader(d.st, maxFrame)
+	for {
+		f, err := read(r)
+		if err != nil {
+			d.broken <- err
+			return
+		}
+		select {
+		case d.frames <- f:
+		case <-end:
+			d.broken <- io.ErrClosedPipe
+			return
+		}
+	}
+}
+
+// patience gives the peer so long to go on. A stream that can't keep time is
+// broken, and reading from it says so.
+func (d *delivery) patience(t time.Duration) { _ = d.st.SetDeadline(time.Now().Add(t)) }
+
+func (d *delivery) run(ctx context.Context) error {
+	hello, err := d.next(ctx)
+	if err != nil {
+		return err
+	}
+	if hello.Type != frameHello {
+		return fmt.Errorf("%w: frame type %d before hello", errProtocol, hello.Type)
+	}
+	d.s.opened(d.l)
+	held, more := hello.Have, true
+	idle := time.NewTimer(idleStream)
+	defer idle.Stop()
+	for {
+		if held != nil || len(d.acked) > 0 || more && d.roomy() {
+			if more, err = d.send(held); err != nil {
+				return err
+			}
+			held = nil
+			idle.Reset(idleStream)
+			if len(d.flights) == 0 {
+				d.patience(idleStream + peerTimeout)
+			}
+		}
+		var expired <-chan time.Time
+		if len(d.flights) == 0 {
+			expired = idle.C
+		}
+		select {
+		case f, ok := <-d.frames:
+			if !ok {
+				err := <-d.broken
+				if len(d.flights) == 0 && !more {
+					return nil // nothing was at stake
+				}
+				return err
+			}
+			if err := d.answer(f); err != nil {
+				return err
+			}
+		case <-d.l.wake:
+			more = true
+		case <-expired:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// next waits for a frame.
+func (d *delivery) next(ctx context.Context) (frame, error) {
+	select {
+	case f, ok := <-d.frames:
+		if !ok {
+			return frame{}, <-d.broken
+		}
+		if f.Type == frameRefused {
+			return frame{}, refusal(f.Words)
+		}
+		return f, nil
+	case <-ctx.Done():
+		return frame{}, ctx.Err()
+	}
+}
+
+// roomy reports whether filling the window is worth a transaction.
+func (d *delivery) roomy() bool {
+	return len(d.flights) == 0 || len(d.flights) <= windowFrames*3/4 && d.size <= windowBytes*3/4
+}
+
+// send settles what was acknowledged and sends what comes next. It says
+// whether there is more than the window allows.
+func (d *delivery) send(held *have) (more bool, err error) {
+	d.s.look(d.l)
+	c, err := d.s.step(d.l.peer, step{
+		hello: held, pos: d.pos, acked: d.acked,
+		frames: windowFrames - len(d.flights), bytes: windowBytes - d.size,
+	})
+	if err != nil {
+		return false, err
+	}
+	if len(d.acked) > 0 {
+		d.s.progress(d.l)
+	}
+	d.acked = d.acked[:0]
+	if c.held {
+		return false, errHeld
+	}
+	if len(c.frames) == 0 {
+		return c.more, nil
+	}
+	d.pos = c.pos
+	d.flights = append(d.flights, c.flights...)
+	d.size += c.size
+	d.patience(peerTimeout)
+	for _, f := range c.frames {
+		if err := transport.WriteFrame(d.w, f, maxFrame); err != nil {
+			return false, d.parting(err)
+		}
+	}
+	if err := d.w.Flush(); err != nil {
+		return false, d.parting(err)
+	}
+	return c.more, nil
+}
+
+// parting looks for a refusal behind an error of writing: a peer that refuses
+// answers and then takes nothing more.
+func (d *delivery) parting(err error) error {
+	d.patience(lastWords)
+	for f := range d.frames {
+		if f.Type == frameRefused {
+			return refusal(f.Words)
+		}
+	}
+	return err
+}
+
+// answer takes what the peer said, and what else it has said already.
+func (d *delivery) answer(f frame) error {
+	d.patience(peerTimeout)
+	for {
+		switch f.Type {
+		case frameAck:
+			if err := d.ack(f.position()); err != nil {
+				return err
+			}
+		case frameRefused:
+			return refusal(f.Words)
+		default:
+			return fmt.Errorf("%w: frame type %d from a receiver", errProtocol, f.Type)
+		}
+		select {
+		case next, ok := <-d.frames:
+			if !ok {
+				return <-d.broken
+			}
+			f = next
+		default:
+			return nil
+		}
+	}
+}
+
+// ack takes all frames up to the one that ends at p off the window.
+func (d *delivery) ack(p position) error {
+	for i, f := range d.flights {
+		if f.last == p {
+			for _, f := range d.flights[:i+1] {
+				d.size -= f.size
+			}
+			d.acked = append(d.acked, d.flights[:i+1]...)
+			d.flights = append(d.flights[:0], d.flights[i+1:]...)
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: number %d acknowledged but not sent", errProtocol, p.seq)
+}

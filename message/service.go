@@ -1,0 +1,74 @@
+package message
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"contactsd/contact"
+	"contactsd/store"
+	"contactsd/transport"
+)
+
+// Config is what the service needs.
+type Config struct {
+	DB      *store.DB // opened with Tables
+	Network transport.Network
+	// Relation says what stands between this device and the peer, and whether
+	// the peer is known at all. It is asked within transactions.
+	Relation func(*store.Tx, contact.ODID) (v contact.View, known bool, err error)
+	Log      *slog.Logger // nil discards
+}
+
+// Service queues, delivers, receives and keeps messages. Its methods may be
+// called from any goroutine, whether Run runs or not.
+type Service struct {
+	db       *store.DB
+	net      transport.Network
+	relation func(*store.Tx, contact.ODID) (contact.View, bool, error)
+	log      *slog.Logger
+
+	kick chan struct{} // the schedule changed
+
+	mu    sync.Mutex // held for moments only
+	sched schedule
+	in    map[contact.ODID]*inbound
+}
+
+// New makes a service. It gives the store its first epoch if it has none.
+func New(c Config) (*Service, error) {
+	if c.DB == nil || c.Network == nil || c.Relation == nil {
+		return nil, errors.New("message service: DB, Network and Relation are required")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{
+		db: c.DB, net: c.Network, relation: c.Relation, log: c.Log,
+		kick:  make(chan struct{}, 1),
+		sched: newSchedule(),
+		in:    make(map[contact.ODID]*inbound),
+	}
+	err := s.db.Update(func(tx *store.Tx) error {
+		self, found, err := selfTable.Get(tx, selfKey)
+		if err != nil || found && !self.Epoch.isZero() {
+			return err
+		}
+		return NewEpoch(tx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("message service: %w", err)
+	}
+	return s, nil
+}
+
+// listed reports whether the peer is on this device's contact list and not blocked.
+func listed(v contact.View) bool {
+	return v.Status == contact.StatusAccepted || v.Status == contact.StatusPending && !v.Incoming
+}
+
+// open reports whether the peer takes messages, as far as this device knows.
+func open(v contact.View) bool {
+	return listed(v) && v.Received.Has(contact.Messages)
+}
