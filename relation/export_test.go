@@ -8,7 +8,7 @@ import (
 )
 
 // MarkBlocked sets the mark of a block on a device's row.
-func MarkBlocked(t *testing.T, db *store.DB, peer contact.ODID) {
+func MarkBlocked(t testing.TB, db *store.DB, peer contact.ODID) {
 	t.Helper()
 	err := db.Update(func(tx *store.Tx) error {
 		e, err := load(tx, peer)

@@ -1,0 +1,228 @@
+package relation
+
+import (
+	"bytes"
+	"encoding/hex"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"contactsd/contact"
+	"contactsd/identity"
+	"contactsd/internal/codec"
+	"contactsd/store"
+	"contactsd/transport"
+	"contactsd/transport/memnet"
+)
+
+func testIdentity(t testing.TB, seed byte) *identity.Identity {
+	t.Helper()
+	id, err := identity.FromSeed([32]byte{seed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// TestGoldenBytes holds the formats of wire and disk: a change here breaks every
+// device out there and needs a migration or a new protocol version.
+func TestGoldenBytes(t *testing.T) {
+	signed := &contact.Signed{Bytes: []byte{1}, Sig: []byte{2}}
+	pair := contact.PairID{9}
+	tests := []struct {
+		name string
+		v    any
+		want string
+	}{
+		{"frame", frame{Mine: signed, Yours: signed, Addresses: []transport.Address{"a"}}, "a301a2014101024102" + "02a2014101024102" + "03816161"},
+		{"empty frame", frame{}, "a0"},
+		{"device", device{
+			Mine: signed, Theirs: signed, Contact: contactID{7}, Addresses: []transport.Address{"a"},
+			Marks: contact.Marks{Blocked: true, Reported: true, Removed: true, MineSeq: 1, TheirsSeq: 2, AckedSeq: 3, AddedSeq: 4, PartSeq: 5, OldPair: &pair},
+		}, "a501a201410102410202a201410102410203a901f502f503f504010502060307040805095009" + strings.Repeat("00", 15) + "0441070581" + "6161"},
+		{"details", details{Devices: []contact.ODID{{1}}, Name: "n", Remark: "r", Source: SourceODID, AddedAt: 5, Chosen: true},
+			"a601815820" + "01" + strings.Repeat("00", 31) + "02616e03617204646f646964050506f5"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b, err := codec.Marshal(test.v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := hex.EncodeToString(b); got != test.want {
+				t.Errorf("encoded as\n%s, want\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+// talker is a stream on which the peer says in and hears what is written.
+type talker struct {
+	in   *bytes.Reader
+	out  bytes.Buffer
+	peer contact.ODID
+}
+
+func (s *talker) Read(b []byte) (int, error)  { return s.in.Read(b) }
+func (s *talker) Write(b []byte) (int, error) { return s.out.Write(b) }
+func (s *talker) Close() error                { return nil }
+func (s *talker) CloseWrite() error           { return nil }
+func (s *talker) Reset() error                { return nil }
+func (s *talker) SetDeadline(time.Time) error { return nil }
+func (s *talker) Peer() contact.ODID          { return s.peer }
+
+func newTestService(t testing.TB, id *identity.Identity) *Service {
+	t.Helper()
+	db, err := store.Open(filepath.Join(t.TempDir(), "store"), store.Options{NoSync: true}, Tables()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	link := memnet.New(memnet.Options{}).Device(id.Self())
+	s, err := New(Config{DB: db, Identity: id, Network: link, Addresses: link})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// say encodes what a device would open an exchange with.
+func say(t testing.TB, from, to *identity.Identity, change func(*contact.Statement)) []byte {
+	t.Helper()
+	st := contact.Statement{Author: from.Self(), Subject: to.Self(), Seq: 1, Listed: true, Grants: contact.Messages}
+	if change != nil {
+		change(&st)
+	}
+	signed, err := from.SignStatement(st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := transport.WriteFrame(&b, frame{Mine: &signed}, maxFrame); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestStrangersHearTheSame compares, byte by byte, what three devices hear that
+// say the same: one that is unknown, one that was removed and knows it, and one
+// that is blocked.
+func TestStrangersHearTheSame(t *testing.T) {
+	self, peer := testIdentity(t, 1), testIdentity(t, 2)
+	opening := say(t, peer, self, nil)
+	answers := make(map[string]string)
+	for name, prepare := range map[string]func(*Service){
+		"stranger": func(*Service) {},
+		"removed": func(s *Service) {
+			addAndRemove(t, s, peer.Self())
+		},
+		"blocked": func(s *Service) {
+			addAndRemove(t, s, peer.Self())
+			MarkBlocked(t, s.cfg.DB, peer.Self())
+		},
+	} {
+		s := newTestService(t, self)
+		prepare(s)
+		var party contact.Party
+		err := s.cfg.DB.View(func(tx *store.Tx) (err error) {
+			party, err = s.Party(tx, peer.Self())
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := &talker{in: bytes.NewReader(opening), peer: peer.Self()}
+		s.Handle(t.Context(), st, contact.Allow(party, contact.ServiceRelation))
+		answers[name] = st.out.String()
+	}
+	if answers["stranger"] == "" || answers["removed"] != answers["stranger"] || answers["blocked"] != answers["stranger"] {
+		t.Errorf("answers differ:\n%x", answers)
+	}
+}
+
+func addAndRemove(t *testing.T, s *Service, peer contact.ODID) {
+	t.Helper()
+	if _, _, err := s.Add(peer, AddOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Remove(peer, false); err != nil {
+		t.Fatal(err)
+	}
+	err := s.cfg.DB.Update(func(tx *store.Tx) error {
+		e, err := load(tx, peer)
+		if err != nil {
+			return err
+		}
+		e.row.Marks.AckedSeq = e.row.Marks.MineSeq
+		return e.save(tx)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestForeignStatementsCountNothing: statements of other authors, about other
+// subjects, or with a broken signature change nothing and are not answered.
+func TestForeignStatementsCountNothing(t *testing.T) {
+	self, peer, third := testIdentity(t, 1), testIdentity(t, 2), testIdentity(t, 3)
+	broken := say(t, peer, self, nil)
+	broken[len(broken)-1] ^= 1
+	for name, opening := range map[string][]byte{
+		"of a third":       say(t, third, self, nil),
+		"about a third":    say(t, peer, third, nil),
+		"broken signature": broken,
+		"too many addresses": func() []byte {
+			var b bytes.Buffer
+			if err := transport.WriteFrame(&b, frame{Addresses: make([]transport.Address, maxAddresses+1)}, maxFrame); err != nil {
+				t.Fatal(err)
+			}
+			return b.Bytes()
+		}(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newTestService(t, self)
+			if _, _, err := s.Add(peer.Self(), AddOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			before, err := s.cfg.DB.Cursor()
+			if err != nil {
+				t.Fatal(err)
+			}
+			st := &talker{in: bytes.NewReader(opening), peer: peer.Self()}
+			s.Handle(t.Context(), st, contact.Serve)
+			after, err := s.cfg.DB.Cursor()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if st.out.Len() > 0 || after != before {
+				t.Errorf("answered %x, journal from %d to %d", st.out.Bytes(), before, after)
+			}
+		})
+	}
+}
+
+// FuzzHandle lets a listed contact and a stranger say anything.
+func FuzzHandle(f *testing.F) {
+	self, peer := testIdentity(f, 1), testIdentity(f, 2)
+	f.Add(say(f, peer, self, nil), true)
+	f.Add(say(f, peer, self, func(s *contact.Statement) { s.Part = 1 }), true)
+	f.Add([]byte{0}, false)
+	f.Add([]byte{1, 0xa0}, false)
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f}, false)
+	known := newTestService(f, self)
+	if _, _, err := known.Add(peer.Self(), AddOptions{}); err != nil {
+		f.Fatal(err)
+	}
+	unknown := newTestService(f, self)
+	f.Fuzz(func(t *testing.T, in []byte, listed bool) {
+		s, d := unknown, contact.ServeStranger
+		if listed {
+			s, d = known, contact.Serve
+		}
+		s.Handle(t.Context(), &talker{in: bytes.NewReader(in), peer: peer.Self()}, d)
+		if n, err := unknown.Count(); n != 0 || err != nil {
+			t.Fatalf("a stranger left %d contacts, %v", n, err)
+		}
+	})
+}
