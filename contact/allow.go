@@ -8,8 +8,6 @@ const (
 	ServiceRelation
 	ServicePresence
 	ServiceMessages
-
-	serviceCount
 )
 
 // Decision is what the gate does with a stream.

@@ -1,0 +1,169 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"contactsd/contact"
+	"contactsd/identity"
+	"contactsd/message"
+	"contactsd/pairing"
+	"contactsd/presence"
+	"contactsd/relation"
+	"contactsd/store"
+	"contactsd/transport"
+)
+
+// Transport is what a node needs of the network.
+type Transport interface {
+	transport.Network
+	transport.Addresses
+	Run(ctx context.Context) error
+}
+
+// Config is what a node is made of. The node closes neither DB nor Transport's
+// resources before Run has returned.
+type Config struct {
+	DB            *store.DB
+	Identity      *identity.Identity
+	Transport     Transport
+	Neighbourhood transport.Neighbourhood // nil: no LAN to look around in
+	Log           *slog.Logger
+}
+
+// Node is one device. Its features are there to be called by the API; what they
+// answer, they answer before Run and after it too.
+type Node struct {
+	DB       *store.DB
+	Identity *identity.Identity
+	Network  Transport
+
+	Relation *relation.Service
+	Pairing  *pairing.Service
+	Presence *presence.Service
+	Message  *message.Service
+
+	log  *slog.Logger
+	name atomic.Pointer[string]
+}
+
+// Tables returns the tables of all features, for store.Open.
+func Tables() []store.Definition {
+	return slices.Concat([]store.Definition{settingsTable}, relation.Tables(), pairing.Tables(), presence.Tables(), message.Tables())
+}
+
+// New composes a node and installs its gate on the transport. Run starts it.
+func New(cfg Config) (*Node, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	n := &Node{DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, log: cfg.Log}
+	set, err := loadSettings(cfg.DB)
+	if err != nil {
+		return nil, err
+	}
+	if set.Name == "" {
+		set.Name = hostName()
+	}
+	n.name.Store(&set.Name)
+
+	n.Relation, err = relation.New(relation.Config{
+		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Addresses: cfg.Transport, Log: cfg.Log,
+		Staged: func(tx *store.Tx, peer contact.ODID) (bool, error) { return n.Pairing.Staged(tx, peer) },
+		CommitStaged: func(tx *store.Tx, peer contact.ODID, id contact.PairID) (bool, error) {
+			return n.Pairing.CommitStaged(tx, peer, id)
+		},
+		Changed: func(peer contact.ODID) {
+			n.Presence.RelationChanged(peer)
+			n.Message.Wake(peer)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.Pairing, err = pairing.New(pairing.Config{
+		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Addresses: cfg.Transport,
+		Neighbourhood: cfg.Neighbourhood, Log: cfg.Log,
+		Name:    n.Name,
+		Blocked: n.Relation.Blocked,
+		Commit: func(tx *store.Tx, r pairing.Result) error {
+			return n.Relation.CommitPairing(tx, relation.Pairing{Peer: r.Peer, Name: r.Name, ID: r.PairID, Allow: r.Allow})
+		},
+		Confirm: n.Relation.Confirm,
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.Presence, err = presence.New(presence.Config{
+		DB: cfg.DB, Network: cfg.Transport, Identity: cfg.Identity, Addresses: cfg.Transport,
+		Relation: n.Relation.View, Log: cfg.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.Message, err = message.New(message.Config{
+		DB: cfg.DB, Network: cfg.Transport, Relation: n.Relation.View, Log: cfg.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	cfg.Transport.Serve(relation.Protocol, n.gate(contact.ServiceRelation, n.Relation.Handle))
+	cfg.Transport.Serve(pairing.Protocol, n.gate(contact.ServicePairing, n.Pairing.Handle))
+	cfg.Transport.Serve(presence.Protocol, n.gate(contact.ServicePresence, n.Presence.Handle))
+	cfg.Transport.Serve(message.Protocol, n.gate(contact.ServiceMessages, n.Message.Handle))
+	return n, nil
+}
+
+// lastWords bounds how long a stop waits for the features to say goodbye.
+const lastWords = time.Second
+
+// Run runs the device until ctx ends or a part fails. It stops the features
+// first, so that they can still say goodbye, and then the network; when it
+// returns, nothing runs any more.
+func (n *Node) Run(ctx context.Context) error {
+	features, stopFeatures := context.WithCancelCause(ctx)
+	defer stopFeatures(nil)
+	network, stopNetwork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopNetwork()
+
+	var netErr error
+	var netDone sync.WaitGroup
+	netDone.Go(func() {
+		if netErr = n.Network.Run(network); netErr != nil {
+			stopFeatures(fmt.Errorf("network: %w", netErr))
+		}
+	})
+
+	var mu sync.Mutex
+	var errs []error
+	var done sync.WaitGroup
+	for name, run := range map[string]func(context.Context) error{
+		"relation": n.Relation.Run,
+		"pairing":  n.Pairing.Run,
+		"presence": n.Presence.Run,
+		"message":  n.Message.Run,
+	} {
+		done.Go(func() {
+			if err := run(features); err != nil {
+				mu.Lock()
+				errs = append(errs, fmt.Errorf("%s: %w", name, err))
+				mu.Unlock()
+				stopFeatures(err)
+			}
+		})
+	}
+
+	<-features.Done()
+	timer := time.AfterFunc(lastWords, stopNetwork)
+	defer timer.Stop()
+	done.Wait()
+	stopNetwork()
+	netDone.Wait()
+	return errors.Join(append(errs, netErr)...)
+}
