@@ -20,6 +20,10 @@ import (
 // that the first of them waits for.
 const maxBatch = 1024
 
+// patience is how often a leader lets others run before it stops expecting
+// more of them; about 6 µs if there is nobody, against 380 µs for a commit.
+const patience = 32
+
 // request is one call of Update.
 type request struct {
 	fn       func(*Tx) error
@@ -73,11 +77,10 @@ func (db *DB) Update(fn func(*Tx) error) error {
 	}
 	db.mu.Unlock()
 	if !lead {
-		if lead = <-r.wake; lead {
-			db.gather()
-		}
+		lead = <-r.wake
 	}
 	if lead {
+		db.gather()
 		db.lead(r)
 	}
 	if r.panicked != nil {
@@ -93,17 +96,19 @@ func (db *DB) Update(fn func(*Tx) error) error {
 }
 
 // gather lets the callers that the last leader released come back, so that they
-// share this commit instead of waiting for the next.
+// share this commit instead of waiting for the next. After a commit of one
+// alone it does nothing, so a lone writer is never held up.
 func (db *DB) gather() {
-	before := -1
-	for {
+	for most, idle := 0, 0; idle < patience; idle++ {
 		db.mu.Lock()
-		n := len(db.queue)
+		n, crowd := len(db.queue), min(db.crowd, maxBatch)
 		db.mu.Unlock()
-		if n == before || n >= maxBatch {
+		if n >= crowd {
 			return
 		}
-		before = n
+		if n > most {
+			most, idle = n, 0
+		}
 		runtime.Gosched()
 	}
 }
@@ -143,6 +148,7 @@ func (db *DB) handOver(own *request, batch []*request) {
 	if left != nil {
 		db.queue = append(left, db.queue...)
 	}
+	db.crowd = len(batch) + len(db.queue)
 	var next *request
 	if len(db.queue) > 0 {
 		next = db.queue[0]

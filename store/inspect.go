@@ -1,12 +1,49 @@
 package store
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+
+	"go.etcd.io/bbolt"
 )
 
-// inspect reports whether there is no store at path yet.
+// bbolt trusts its file: a damaged page may make it panic, read outside of the
+// file, ask for any amount of memory, or run in a circle. So before it may
+// write, the pages are looked through here. The layout, in the machine's byte
+// order, as of go.etcd.io/bbolt/internal/common:
+//
+//	page     id uint64, flags uint16, count uint16, overflow uint32, elements
+//	branch   elements: pos uint32, key size uint32, page uint64
+//	leaf     elements: flags uint32, pos uint32, key size uint32, value size uint32
+//	bucket   value of a leaf element with flag 1: root page uint64, sequence
+//	         uint64; root page 0: a leaf page follows in the value itself
+//	free     count page ids; a count of 0xffff: the first id is the true count
+//	meta     16 bytes, root bucket 16 bytes, page of the free list uint64, …
+//
+// pos counts from the beginning of the element.
+const (
+	pageHeader   = 16
+	elementSize  = 16
+	bucketHeader = 16
+	branchPage   = 0x01
+	leafPage     = 0x02
+	freePage     = 0x10
+	bucketFlag   = 0x01
+	metaFreelist = pageHeader + 32
+	noFreelist   = ^uint64(0)
+	firstPage    = 2 // after the two meta pages
+
+	minPageSize = 1 << 10
+	maxPageSize = 1 << 16
+	// A file above it is not looked through whole, or starting would take long.
+	maxInspected = 256 << 20 // bytes
+)
+
+// inspect reports whether there is no store at path yet, or returns an error
+// that wraps ErrLocked or ErrCorrupt. It reads under a shared lock.
 func inspect(path string) (isNew bool, err error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -15,5 +52,208 @@ func inspect(path string) (isNew bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return info.Size() == 0, nil
+	if info.IsDir() {
+		return false, fmt.Errorf("%s is a folder", path)
+	}
+	if info.Size() == 0 {
+		return true, nil
+	}
+	var file *os.File
+	opt := &bbolt.Options{ReadOnly: true, Timeout: lockTimeout, OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+		f, err := os.OpenFile(name, flag, mode)
+		file = f
+		return f, err
+	}}
+	err = contain(func() error {
+		b, err := bbolt.Open(path, fileMode, opt)
+		if err != nil {
+			return err
+		}
+		return errors.Join(b.View(func(tx *bbolt.Tx) error { return inspectFile(tx, file) }), b.Close())
+	})
+	if err != nil && file != nil {
+		file.Close() // after a panic bbolt still holds it, and with it the lock
+	}
+	return false, openError(err)
+}
+
+type inspector struct {
+	file     *os.File
+	pageSize uint64
+	end      uint64 // number of pages
+	seen     []bool
+	next     []uint64
+}
+
+func inspectFile(tx *bbolt.Tx, file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if tx.Size() > info.Size() || tx.Size() < 0 {
+		return damaged(fmt.Sprintf("cut short: %d bytes, %d are due", info.Size(), tx.Size()))
+	}
+	pageSize := uint64(tx.DB().Info().PageSize)
+	if pageSize < minPageSize || pageSize > maxPageSize || pageSize&(pageSize-1) != 0 {
+		return damaged(fmt.Sprintf("pages of %d bytes", pageSize))
+	}
+	end := uint64(tx.Size()) / pageSize
+	i := &inspector{file: file, pageSize: pageSize, end: end, seen: make([]bool, end)}
+	if tx.Size() <= maxInspected {
+		if err := i.tree(uint64(tx.Cursor().Bucket().Root())); err != nil {
+			return err
+		}
+	}
+	return i.freelist(uint64(tx.ID()))
+}
+
+// tree follows all pages from root on. Each may be reached once.
+func (i *inspector) tree(root uint64) error {
+	i.next = append(i.next, root)
+	for len(i.next) > 0 {
+		id := i.next[len(i.next)-1]
+		i.next = i.next[:len(i.next)-1]
+		p, err := i.page(id)
+		if err != nil {
+			return err
+		}
+		switch flags := binary.NativeEndian.Uint16(p[8:]); flags {
+		case branchPage:
+			err = i.branch(p)
+		case leafPage:
+			err = i.leaf(p)
+		default:
+			err = fmt.Errorf("type %#x", flags)
+		}
+		if err != nil {
+			return damaged(fmt.Sprintf("page %d: %v", id, err))
+		}
+	}
+	return nil
+}
+
+// page reads a page with those it runs over into and marks them as seen.
+func (i *inspector) page(id uint64) ([]byte, error) {
+	if id < firstPage || id >= i.end {
+		return nil, damaged(fmt.Sprintf("page %d of %d", id, i.end))
+	}
+	p := make([]byte, i.pageSize)
+	if _, err := i.file.ReadAt(p, int64(id*i.pageSize)); err != nil {
+		return nil, err
+	}
+	overflow := uint64(binary.NativeEndian.Uint32(p[12:]))
+	if binary.NativeEndian.Uint64(p) != id || overflow >= i.end-id {
+		return nil, damaged(fmt.Sprintf("page %d is not what it should be", id))
+	}
+	for n := id; n <= id+overflow; n++ {
+		if i.seen[n] {
+			return nil, damaged(fmt.Sprintf("page %d is used twice", n))
+		}
+		i.seen[n] = true
+	}
+	if overflow > 0 {
+		p = make([]byte, (overflow+1)*i.pageSize)
+		if _, err := i.file.ReadAt(p, int64(id*i.pageSize)); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func (i *inspector) branch(p []byte) error {
+	count := uint64(binary.NativeEndian.Uint16(p[10:]))
+	if count == 0 || pageHeader+count*elementSize > uint64(len(p)) {
+		return fmt.Errorf("%d elements", count)
+	}
+	for n := range count {
+		at := pageHeader + n*elementSize
+		e := p[at : at+elementSize]
+		if err := inside(p, at, binary.NativeEndian.Uint32(e), binary.NativeEndian.Uint32(e[4:]), 0); err != nil {
+			return err
+		}
+		i.next = append(i.next, binary.NativeEndian.Uint64(e[8:]))
+	}
+	return nil
+}
+
+func (i *inspector) leaf(p []byte) error {
+	count := uint64(binary.NativeEndian.Uint16(p[10:]))
+	if pageHeader+count*elementSize > uint64(len(p)) {
+		return fmt.Errorf("%d elements", count)
+	}
+	for n := range count {
+		at := pageHeader + n*elementSize
+		e := p[at : at+elementSize]
+		pos, key, value := binary.NativeEndian.Uint32(e[4:]), binary.NativeEndian.Uint32(e[8:]), binary.NativeEndian.Uint32(e[12:])
+		if err := inside(p, at, pos, key, value); err != nil {
+			return err
+		}
+		if binary.NativeEndian.Uint32(e)&bucketFlag == 0 {
+			continue
+		}
+		begin := at + uint64(pos) + uint64(key)
+		if err := i.bucket(p[begin : begin+uint64(value)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i *inspector) bucket(v []byte) error {
+	if len(v) < bucketHeader {
+		return fmt.Errorf("bucket of %d bytes", len(v))
+	}
+	if root := binary.NativeEndian.Uint64(v); root != 0 {
+		i.next = append(i.next, root)
+		return nil
+	}
+	inline := v[bucketHeader:]
+	if len(inline) < pageHeader || binary.NativeEndian.Uint16(inline[8:]) != leafPage {
+		return errors.New("bucket that is no leaf")
+	}
+	return i.leaf(inline)
+}
+
+// inside checks that an element's key and value lie behind it in its page.
+func inside(p []byte, at uint64, pos, key, value uint32) error {
+	if key == 0 || key > bbolt.MaxKeySize || pos < elementSize || at+uint64(pos)+uint64(key)+uint64(value) > uint64(len(p)) {
+		return fmt.Errorf("element at %d reaches out of the page", at)
+	}
+	return nil
+}
+
+// freelist checks that the list is bounded and no page of it is in use.
+func (i *inspector) freelist(txid uint64) error {
+	meta := make([]byte, metaFreelist+8)
+	if _, err := i.file.ReadAt(meta, int64(txid%2*i.pageSize)); err != nil {
+		return err
+	}
+	id := binary.NativeEndian.Uint64(meta[metaFreelist:])
+	if id == noFreelist {
+		return damaged("without list of free pages")
+	}
+	p, err := i.page(id)
+	if err != nil {
+		return err
+	}
+	if binary.NativeEndian.Uint16(p[8:]) != freePage {
+		return damaged("the list of free pages is none")
+	}
+	ids := p[pageHeader:]
+	count := uint64(binary.NativeEndian.Uint16(p[10:]))
+	if count == 0xffff {
+		count = binary.NativeEndian.Uint64(ids)
+		ids = ids[8:]
+	}
+	if count > uint64(len(ids)/8) {
+		return damaged(fmt.Sprintf("%d free pages in a list of %d", count, len(ids)/8))
+	}
+	for n := range count {
+		free := binary.NativeEndian.Uint64(ids[n*8:])
+		if free < firstPage || free >= i.end || i.seen[free] {
+			return damaged(fmt.Sprintf("free page %d is none", free))
+		}
+		i.seen[free] = true
+	}
+	return nil
 }

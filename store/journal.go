@@ -8,7 +8,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"contactsd/contact"
-	"contactsd/internal/codec"
 )
 
 const (
@@ -32,12 +31,9 @@ func (tx *Tx) Emit(e contact.Event) error {
 }
 
 func (tx *Tx) emit(e contact.Event) error {
-	data, err := codec.Marshal(e)
+	data, err := encode(e)
 	if err != nil {
 		return err
-	}
-	if len(data) > MaxRecordSize {
-		return fmt.Errorf("event of %d bytes, at most %d", len(data), MaxRecordSize)
 	}
 	err = tx.write(journalBucket, func(b *bucket) error {
 		b.FillPercent = journalFill

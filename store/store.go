@@ -38,6 +38,7 @@ type DB struct {
 	queue   []*request // in order; the first one leads or is about to
 	spare   []*request // the queue's other backing array
 	leading bool
+	crowd   int // callers seen around the last commit
 	closed  bool
 	idle    chan struct{} // closed by the last leader once closed is set
 	broken  error         // why nothing is written any more

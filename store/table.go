@@ -108,12 +108,9 @@ func (t Table[V]) put(tx *Tx, key []byte, v V) error {
 	if err := t.check(tx, key); err != nil {
 		return err
 	}
-	data, err := codec.Marshal(v)
+	data, err := encode(v)
 	if err != nil {
 		return err
-	}
-	if len(data) > MaxRecordSize {
-		return fmt.Errorf("record of %d bytes, at most %d", len(data), MaxRecordSize)
 	}
 	return tx.write(t.spec.bucket, func(b *bucket) error { return b.Put(key, data) })
 }
@@ -149,6 +146,23 @@ func shown(key []byte) string {
 		return fmt.Sprintf("%x… (%d bytes)", key[:keyInErrors], len(key))
 	}
 	return fmt.Sprintf("%x", key)
+}
+
+// encode returns only what decode accepts: text that is no UTF-8 or a list that
+// is too long would be written without complaint and never be read again.
+func encode[V any](v V) ([]byte, error) {
+	data, err := codec.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > MaxRecordSize {
+		return nil, fmt.Errorf("record of %d bytes, at most %d", len(data), MaxRecordSize)
+	}
+	var back V
+	if err := codec.Unmarshal(data, &back); err != nil {
+		return nil, fmt.Errorf("record that could not be read again: %w", err)
+	}
+	return data, nil
 }
 
 func decode[V any](data []byte) (v V, err error) {
