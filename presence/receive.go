@@ -7,29 +7,10 @@ import (
 	"io"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"contactsd/contact"
 	"contactsd/store"
 	"contactsd/transport"
 )
-
-// origin is what is known of a device that was heard since the start. Its fields
-// are guarded by Service.mu, limit guards itself.
-type origin struct {
-	stream transport.Stream // the newest one it opened, nil if none
-	limit  *rate.Limiter
-	state  State
-	text   string
-	since  time.Time
-	heard  time.Time // last frame of a state, zero if never
-	seq    uint64    // highest taken
-	dirty  bool      // heard was not saved yet
-}
-
-func (o *origin) presence() Presence {
-	return Presence{State: o.state, Text: o.text, Since: o.since, LastSeen: o.heard}
-}
 
 // How often a device may change its mind, a second and at once. Both ends keep
 // to it, so a beacon in excess is not dropped: whoever sends too fast is read at
@@ -66,91 +47,27 @@ func (s *Service) Handle(ctx context.Context, st transport.Stream, d contact.Dec
 		_ = st.Reset()
 		return
 	}
-	peer := st.Peer()
-	o, err := s.enter(peer, st)
+	in, err := s.enter(st)
 	if err == nil {
 		stop := context.AfterFunc(ctx, func() { _ = st.Reset() })
-		err = s.listen(ctx, st, o)
+		err = s.listen(ctx, in)
 		stop()
-		s.leave(peer, o, st)
+		s.leave(in)
 	}
 	if errors.Is(err, io.EOF) {
 		_ = st.Close()
 		return
 	}
 	_ = st.Reset()
-	s.cfg.Log.Debug("presence of a contact ended", "peer", peer.Short(), "error", err)
-}
-
-// enter makes st the stream of peer and ends the one before.
-func (s *Service) enter(peer contact.ODID, st transport.Stream) (*origin, error) {
-	row, _, err := s.sighting(peer)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	o := s.origins[peer]
-	if o == nil {
-		o = &origin{limit: rate.NewLimiter(beaconRate, beaconBurst+1), heard: fromMilli(row.Last), seq: row.Seq}
-		s.origins[peer] = o
-	}
-	before := o.stream
-	o.stream = st
-	s.mu.Unlock()
-	if before != nil {
-		_ = before.Reset()
-	}
-	return o, nil
-}
-
-func (s *Service) sighting(peer contact.ODID) (row seen, ok bool, err error) {
-	err = s.cfg.DB.View(func(tx *store.Tx) error {
-		row, ok, err = sightings().Get(tx, peerKey(peer))
-		return err
-	})
-	return row, ok, err
-}
-
-// leave makes peer's state unknown unless it said goodbye or came back already.
-func (s *Service) leave(peer contact.ODID, o *origin, st transport.Stream) {
-	s.mu.Lock()
-	if o.stream == st {
-		o.stream = nil
-		if o.state != Offline {
-			s.unknown(peer, o)
-		}
-	}
-	s.mu.Unlock()
-	s.deliver()
-}
-
-// hush makes the state of peers unknown that no longer let this device see it.
-func (s *Service) hush(peers []contact.ODID) {
-	s.mu.Lock()
-	for _, peer := range peers {
-		if o := s.origins[peer]; o != nil {
-			s.unknown(peer, o)
-		}
-	}
-	s.mu.Unlock()
-	s.deliver()
-}
-
-// unknown forgets the state of o; mu is held.
-func (s *Service) unknown(peer contact.ODID, o *origin) {
-	if o.state == Unknown || s.origins[peer] != o {
-		return
-	}
-	o.state, o.text, o.since = Unknown, "", time.Time{}
-	s.tellWatchers(peer, o.presence())
+	s.cfg.Log.Debug("presence of a contact ended", "peer", st.Peer().Short(), "error", err)
 }
 
 // listen reads frames until the stream ends. It returns io.EOF after a clean end.
-func (s *Service) listen(ctx context.Context, st transport.Stream, o *origin) error {
-	r := transport.NewFrameReader(st, maxFrame)
+func (s *Service) listen(ctx context.Context, in *inbound) error {
+	r := transport.NewFrameReader(in, maxFrame)
 	var key *presenceKey
 	for {
-		if err := st.SetDeadline(time.Now().Add(silence)); err != nil {
+		if err := in.SetDeadline(time.Now().Add(silence)); err != nil {
 			return err
 		}
 		var f frame
@@ -160,7 +77,7 @@ func (s *Service) listen(ctx context.Context, st transport.Stream, o *origin) er
 			}
 			return err
 		}
-		if err := o.limit.Wait(ctx); err != nil {
+		if err := in.from.limit.Wait(ctx); err != nil {
 			return err
 		}
 		if f.Key != nil {
@@ -174,13 +91,13 @@ func (s *Service) listen(ctx context.Context, st transport.Stream, o *origin) er
 			s.count(errMalformed)
 			return fmt.Errorf("%w: clock", errMalformed)
 		}
-		err := s.hear(st, o, *key, f)
+		err := s.hear(in, *key, f)
 		switch {
 		case errors.Is(err, errNotListed), errors.Is(err, errSuperior):
 			return err
 		case err != nil:
 			s.count(err)
-			s.cfg.Log.Debug("beacon dropped", "peer", st.Peer().Short(), "error", err)
+			s.cfg.Log.Debug("beacon dropped", "peer", in.Peer().Short(), "error", err)
 		}
 	}
 }
@@ -201,15 +118,15 @@ func (s *Service) count(err error) {
 }
 
 // hear takes one frame after the key.
-func (s *Service) hear(st transport.Stream, o *origin, key presenceKey, f frame) error {
+func (s *Service) hear(in *inbound, key presenceKey, f frame) error {
 	now := time.Now()
 	if f.Beacon == nil {
 		if f.Key == nil {
-			return s.keptAlive(st, o, now)
+			return s.keptAlive(in, now)
 		}
 		return nil
 	}
-	peer := st.Peer()
+	peer := in.Peer()
 	listed := false
 	err := s.cfg.DB.View(func(tx *store.Tx) error {
 		v, known, err := s.cfg.Relation(tx, peer)
@@ -229,7 +146,7 @@ func (s *Service) hear(st transport.Stream, o *origin, key presenceKey, f frame)
 	if err := b.timely(now, f.Clock); err != nil {
 		return err
 	}
-	if err := s.take(st, o, b, now, offset(now, f.Clock)); err != nil {
+	if err := s.take(in, b, now, offset(now, f.Clock)); err != nil {
 		return err
 	}
 	if len(b.Addresses) > 0 {
@@ -238,10 +155,11 @@ func (s *Service) hear(st transport.Stream, o *origin, key presenceKey, f frame)
 	return nil
 }
 
-func (s *Service) keptAlive(st transport.Stream, o *origin, now time.Time) error {
+func (s *Service) keptAlive(in *inbound, now time.Time) error {
+	o := in.from
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if o.stream != st {
+	if o.in != in {
 		return errSuperior
 	}
 	if o.state != Unknown && o.state != Offline {
@@ -252,11 +170,11 @@ func (s *Service) keptAlive(st transport.Stream, o *origin, now time.Time) error
 
 // take makes b what is known of its origin. The same beacon again is no replay:
 // a device that reconnects repeats what it said.
-func (s *Service) take(st transport.Stream, o *origin, b beacon, now time.Time, ahead time.Duration) error {
-	peer := st.Peer()
+func (s *Service) take(in *inbound, b beacon, now time.Time, ahead time.Duration) error {
+	peer, o := in.Peer(), in.from
 	s.mu.Lock()
 	switch {
-	case o.stream != st || s.origins[peer] != o:
+	case o.in != in || s.origins[peer] != o:
 		s.mu.Unlock()
 		return errSuperior
 	case b.Seq < o.seq:
@@ -276,109 +194,4 @@ func (s *Service) take(st transport.Stream, o *origin, b beacon, now time.Time, 
 	s.mu.Unlock()
 	s.deliver()
 	return nil
-}
-
-// Of returns what is known of peer. A device that was never heard is Unknown.
-func (s *Service) Of(peer contact.ODID) Presence {
-	s.mu.Lock()
-	o := s.origins[peer]
-	var p Presence
-	if o != nil {
-		p = o.presence()
-	}
-	s.mu.Unlock()
-	if o != nil {
-		return p
-	}
-	row, _, err := s.sighting(peer)
-	if err != nil {
-		s.cfg.Log.Error("when a contact was last heard can't be read", "peer", peer.Short(), "error", err)
-	}
-	return Presence{LastSeen: fromMilli(row.Last)}
-}
-
-// forget drops all that is known of peers which are no contacts any more.
-func (s *Service) forget(peers []contact.ODID) error {
-	var had []contact.ODID
-	err := s.cfg.DB.View(func(tx *store.Tx) error {
-		for _, peer := range peers {
-			_, ok, err := sightings().Get(tx, peerKey(peer))
-			if err != nil {
-				return err
-			}
-			if ok {
-				had = append(had, peer)
-			}
-		}
-		return nil
-	})
-	if err == nil && len(had) > 0 {
-		err = s.cfg.DB.Update(func(tx *store.Tx) error {
-			for _, peer := range had {
-				if err := sightings().Delete(tx, peerKey(peer)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	if err != nil {
-		return err
-	}
-	var streams []transport.Stream
-	s.mu.Lock()
-	for _, peer := range peers {
-		o := s.origins[peer]
-		if o == nil {
-			continue
-		}
-		delete(s.origins, peer)
-		if o.stream != nil {
-			streams = append(streams, o.stream)
-		}
-		if o.state != Unknown {
-			s.tellWatchers(peer, Presence{})
-		}
-	}
-	s.mu.Unlock()
-	for _, st := range streams {
-		_ = st.Reset()
-	}
-	s.deliver()
-	return nil
-}
-
-// save writes the times last heard that changed.
-func (s *Service) save() {
-	rows := make(map[contact.ODID]seen)
-	s.mu.Lock()
-	for peer, o := range s.origins {
-		if o.dirty {
-			rows[peer] = seen{unixMilli(o.heard), o.seq}
-			o.dirty = false
-		}
-	}
-	s.mu.Unlock()
-	if len(rows) == 0 {
-		return
-	}
-	err := s.cfg.DB.Update(func(tx *store.Tx) error {
-		for peer, row := range rows {
-			if err := sightings().Put(tx, peerKey(peer), row); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err == nil {
-		return
-	}
-	s.cfg.Log.Error("times last heard can't be saved", "error", err)
-	s.mu.Lock()
-	for peer := range rows {
-		if o := s.origins[peer]; o != nil {
-			o.dirty = true
-		}
-	}
-	s.mu.Unlock()
 }

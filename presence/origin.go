@@ -1,0 +1,205 @@
+package presence
+
+import (
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"contactsd/contact"
+	"contactsd/store"
+	"contactsd/transport"
+)
+
+// origin is what is known of a device that was heard since the start. Its fields
+// are guarded by Service.mu, limit guards itself.
+type origin struct {
+	in    *inbound // the newest stream it opened, nil if none
+	limit *rate.Limiter
+	state State
+	text  string
+	since time.Time
+	heard time.Time // last frame of a state, zero if never
+	seq   uint64    // highest taken
+	dirty bool      // heard was not saved yet
+}
+
+// inbound is one stream of an origin.
+type inbound struct {
+	transport.Stream
+	from *origin
+}
+
+func (o *origin) presence() Presence {
+	return Presence{State: o.state, Text: o.text, Since: o.since, LastSeen: o.heard}
+}
+
+// enter makes st the stream of its peer and ends the one before.
+func (s *Service) enter(st transport.Stream) (*inbound, error) {
+	peer := st.Peer()
+	row, _, err := s.sighting(peer)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	o := s.origins[peer]
+	if o == nil {
+		o = &origin{limit: rate.NewLimiter(beaconRate, beaconBurst+1), heard: fromMilli(row.Last), seq: row.Seq}
+		s.origins[peer] = o
+	}
+	in := &inbound{st, o}
+	before := o.in
+	o.in = in
+	s.mu.Unlock()
+	if before != nil {
+		_ = before.Reset()
+	}
+	return in, nil
+}
+
+func (s *Service) sighting(peer contact.ODID) (row seen, ok bool, err error) {
+	err = s.cfg.DB.View(func(tx *store.Tx) error {
+		row, ok, err = sightings().Get(tx, peerKey(peer))
+		return err
+	})
+	return row, ok, err
+}
+
+// leave makes the origin's state unknown unless it said goodbye or came back already.
+func (s *Service) leave(in *inbound) {
+	o := in.from
+	s.mu.Lock()
+	if o.in == in {
+		o.in = nil
+		if o.state != Offline {
+			s.unknown(in.Peer(), o)
+		}
+	}
+	s.mu.Unlock()
+	s.deliver()
+}
+
+// hush makes the state of peers unknown that no longer let this device see it.
+func (s *Service) hush(peers []contact.ODID) {
+	s.mu.Lock()
+	for _, peer := range peers {
+		if o := s.origins[peer]; o != nil {
+			s.unknown(peer, o)
+		}
+	}
+	s.mu.Unlock()
+	s.deliver()
+}
+
+// unknown forgets the state of o; mu is held.
+func (s *Service) unknown(peer contact.ODID, o *origin) {
+	if o.state == Unknown || s.origins[peer] != o {
+		return
+	}
+	o.state, o.text, o.since = Unknown, "", time.Time{}
+	s.tellWatchers(peer, o.presence())
+}
+
+// Of returns what is known of peer. A device that was never heard is Unknown.
+func (s *Service) Of(peer contact.ODID) Presence {
+	s.mu.Lock()
+	o := s.origins[peer]
+	var p Presence
+	if o != nil {
+		p = o.presence()
+	}
+	s.mu.Unlock()
+	if o != nil {
+		return p
+	}
+	row, _, err := s.sighting(peer)
+	if err != nil {
+		s.cfg.Log.Error("when a contact was last heard can't be read", "peer", peer.Short(), "error", err)
+	}
+	return Presence{LastSeen: fromMilli(row.Last)}
+}
+
+// forget drops all that is known of peers which are no contacts any more.
+func (s *Service) forget(peers []contact.ODID) error {
+	var had []contact.ODID
+	err := s.cfg.DB.View(func(tx *store.Tx) error {
+		for _, peer := range peers {
+			_, ok, err := sightings().Get(tx, peerKey(peer))
+			if err != nil {
+				return err
+			}
+			if ok {
+				had = append(had, peer)
+			}
+		}
+		return nil
+	})
+	if err == nil && len(had) > 0 {
+		err = s.cfg.DB.Update(func(tx *store.Tx) error {
+			for _, peer := range had {
+				if err := sightings().Delete(tx, peerKey(peer)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return err
+	}
+	var streams []*inbound
+	s.mu.Lock()
+	for _, peer := range peers {
+		o := s.origins[peer]
+		if o == nil {
+			continue
+		}
+		delete(s.origins, peer)
+		if o.in != nil {
+			streams = append(streams, o.in)
+		}
+		if o.state != Unknown {
+			s.tellWatchers(peer, Presence{})
+		}
+	}
+	s.mu.Unlock()
+	for _, in := range streams {
+		_ = in.Reset()
+	}
+	s.deliver()
+	return nil
+}
+
+// save writes the times last heard that changed.
+func (s *Service) save() {
+	rows := make(map[contact.ODID]seen)
+	s.mu.Lock()
+	for peer, o := range s.origins {
+		if o.dirty {
+			rows[peer] = seen{unixMilli(o.heard), o.seq}
+			o.dirty = false
+		}
+	}
+	s.mu.Unlock()
+	if len(rows) == 0 {
+		return
+	}
+	err := s.cfg.DB.Update(func(tx *store.Tx) error {
+		for peer, row := range rows {
+			if err := sightings().Put(tx, peerKey(peer), row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		return
+	}
+	s.cfg.Log.Error("times last heard can't be saved", "error", err)
+	s.mu.Lock()
+	for peer := range rows {
+		if o := s.origins[peer]; o != nil {
+			o.dirty = true
+		}
+	}
+	s.mu.Unlock()
+}
