@@ -41,9 +41,11 @@ func (e *Unreachable) Hint() string {
 	return "start it with: contactsd"
 }
 
-// Reasons that this package gives itself; all others come from the daemon.
+// Reasons that this package gives itself, or that say that the daemon is not
+// there. All others come from the daemon.
 const (
 	ReasonUnreachable = "daemon_unreachable"
+	ReasonStopping    = "stopping"
 	ReasonTimeout     = "timeout"
 	ReasonCanceled    = "canceled"
 )

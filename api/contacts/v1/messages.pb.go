@@ -31,16 +31,17 @@ type Message struct {
 	Contact string `protobuf:"bytes,2,opt,name=contact,proto3" json:"contact,omitempty"`
 	// in or out.
 	Direction string `protobuf:"bytes,3,opt,name=direction,proto3" json:"direction,omitempty"`
-	// text.
+	// text; gap in the place of messages that the contact took back.
 	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
 	Text string `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
-	// Out: queued, delivered, failed, cancelled. In: received.
+	// Out: queued, delivered, failed, cancelled. In: received, read.
 	State string `protobuf:"bytes,6,opt,name=state,proto3" json:"state,omitempty"`
-	// Why a queued message waits, for a person; else empty.
+	// For a person: why a queued message waits, why a failed one failed, what a
+	// gap stands for; else empty.
 	Waiting string `protobuf:"bytes,7,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	// By the sender's clock.
 	SentAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
-	// When it was on the receiver's disk.
+	// When this device learnt that the contact has it, or stored it itself.
 	DeliveredAt   *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=delivered_at,json=deliveredAt,proto3" json:"delivered_at,omitempty"`
 	ReadAt        *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=read_at,json=readAt,proto3" json:"read_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -468,7 +469,11 @@ func (x *GetMessageResponse) GetMessage() *Message {
 type ListOutboxRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only to this contact; empty for all.
-	Contact       string `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	Contact string `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	// At most 1000, 0 for 100.
+	PageSize uint32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the answer before; empty for the first page.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -510,9 +515,25 @@ func (x *ListOutboxRequest) GetContact() string {
 	return ""
 }
 
+func (x *ListOutboxRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListOutboxRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 type ListOutboxResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Messages      []*Message             `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Messages []*Message             `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	// Empty after the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -552,6 +573,13 @@ func (x *ListOutboxResponse) GetMessages() []*Message {
 		return x.Messages
 	}
 	return nil
+}
+
+func (x *ListOutboxResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 type CancelMessageRequest struct {
@@ -677,11 +705,15 @@ const file_contacts_v1_messages_proto_rawDesc = "" +
 	"\x11GetMessageRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"D\n" +
 	"\x12GetMessageResponse\x12.\n" +
-	"\amessage\x18\x01 \x01(\v2\x14.contacts.v1.MessageR\amessage\"-\n" +
+	"\amessage\x18\x01 \x01(\v2\x14.contacts.v1.MessageR\amessage\"i\n" +
 	"\x11ListOutboxRequest\x12\x18\n" +
-	"\acontact\x18\x01 \x01(\tR\acontact\"F\n" +
+	"\acontact\x18\x01 \x01(\tR\acontact\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"n\n" +
 	"\x12ListOutboxResponse\x120\n" +
-	"\bmessages\x18\x01 \x03(\v2\x14.contacts.v1.MessageR\bmessages\"&\n" +
+	"\bmessages\x18\x01 \x03(\v2\x14.contacts.v1.MessageR\bmessages\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"&\n" +
 	"\x14CancelMessageRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"G\n" +
 	"\x15CancelMessageResponse\x12.\n" +

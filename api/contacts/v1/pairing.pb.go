@@ -26,7 +26,9 @@ type ShowCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Send the code that is shown now and end; the window stays open until that
 	// code expires.
-	Once          bool `protobuf:"varint,1,opt,name=once,proto3" json:"once,omitempty"`
+	Once bool `protobuf:"varint,1,opt,name=once,proto3" json:"once,omitempty"`
+	// Granted to whoever pairs, beside what pairing grants.
+	Permissions   []string `protobuf:"bytes,2,rep,name=permissions,proto3" json:"permissions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -68,13 +70,20 @@ func (x *ShowCodeRequest) GetOnce() bool {
 	return false
 }
 
+func (x *ShowCodeRequest) GetPermissions() []string {
+	if x != nil {
+		return x.Permissions
+	}
+	return nil
+}
+
 // Code is a code as it is shown to a person.
 type Code struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// With a dash: "482-193".
 	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	// How many digits it has.
-	Digits uint32 `protobuf:"varint,2,opt,name=digits,proto3" json:"digits,omitempty"`
+	// Without: "482193".
+	Digits string `protobuf:"bytes,2,opt,name=digits,proto3" json:"digits,omitempty"`
 	// When it is last accepted.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// Seconds until expires_at, as of sending.
@@ -120,11 +129,11 @@ func (x *Code) GetCode() string {
 	return ""
 }
 
-func (x *Code) GetDigits() uint32 {
+func (x *Code) GetDigits() string {
 	if x != nil {
 		return x.Digits
 	}
-	return 0
+	return ""
 }
 
 func (x *Code) GetExpiresAt() *timestamppb.Timestamp {
@@ -147,7 +156,6 @@ type ShowCodeResponse struct {
 	//
 	//	*ShowCodeResponse_Code
 	//	*ShowCodeResponse_Paired
-	//	*ShowCodeResponse_Closed
 	Update        isShowCodeResponse_Update `protobuf_oneof:"update"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -208,15 +216,6 @@ func (x *ShowCodeResponse) GetPaired() *Contact {
 	return nil
 }
 
-func (x *ShowCodeResponse) GetClosed() *WindowClosed {
-	if x != nil {
-		if x, ok := x.Update.(*ShowCodeResponse_Closed); ok {
-			return x.Closed
-		}
-	}
-	return nil
-}
-
 type isShowCodeResponse_Update interface {
 	isShowCodeResponse_Update()
 }
@@ -230,142 +229,9 @@ type ShowCodeResponse_Paired struct {
 	Paired *Contact `protobuf:"bytes,2,opt,name=paired,proto3,oneof"`
 }
 
-type ShowCodeResponse_Closed struct {
-	Closed *WindowClosed `protobuf:"bytes,3,opt,name=closed,proto3,oneof"`
-}
-
 func (*ShowCodeResponse_Code) isShowCodeResponse_Update() {}
 
 func (*ShowCodeResponse_Paired) isShowCodeResponse_Update() {}
-
-func (*ShowCodeResponse_Closed) isShowCodeResponse_Update() {}
-
-// WindowClosed says why a window was closed without a pairing.
-type WindowClosed struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable word: "time", "closed", "guesses", "day".
-	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	// The same for a person.
-	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *WindowClosed) Reset() {
-	*x = WindowClosed{}
-	mi := &file_contacts_v1_pairing_proto_msgTypes[3]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *WindowClosed) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*WindowClosed) ProtoMessage() {}
-
-func (x *WindowClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_pairing_proto_msgTypes[3]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use WindowClosed.ProtoReflect.Descriptor instead.
-func (*WindowClosed) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{3}
-}
-
-func (x *WindowClosed) GetReason() string {
-	if x != nil {
-		return x.Reason
-	}
-	return ""
-}
-
-func (x *WindowClosed) GetText() string {
-	if x != nil {
-		return x.Text
-	}
-	return ""
-}
-
-type CloseWindowRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CloseWindowRequest) Reset() {
-	*x = CloseWindowRequest{}
-	mi := &file_contacts_v1_pairing_proto_msgTypes[4]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CloseWindowRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CloseWindowRequest) ProtoMessage() {}
-
-func (x *CloseWindowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_pairing_proto_msgTypes[4]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CloseWindowRequest.ProtoReflect.Descriptor instead.
-func (*CloseWindowRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{4}
-}
-
-type CloseWindowResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CloseWindowResponse) Reset() {
-	*x = CloseWindowResponse{}
-	mi := &file_contacts_v1_pairing_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CloseWindowResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CloseWindowResponse) ProtoMessage() {}
-
-func (x *CloseWindowResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_pairing_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CloseWindowResponse.ProtoReflect.Descriptor instead.
-func (*CloseWindowResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{5}
-}
 
 type EnterCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -381,7 +247,7 @@ type EnterCodeRequest struct {
 
 func (x *EnterCodeRequest) Reset() {
 	*x = EnterCodeRequest{}
-	mi := &file_contacts_v1_pairing_proto_msgTypes[6]
+	mi := &file_contacts_v1_pairing_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -393,7 +259,7 @@ func (x *EnterCodeRequest) String() string {
 func (*EnterCodeRequest) ProtoMessage() {}
 
 func (x *EnterCodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_pairing_proto_msgTypes[6]
+	mi := &file_contacts_v1_pairing_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -406,7 +272,7 @@ func (x *EnterCodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnterCodeRequest.ProtoReflect.Descriptor instead.
 func (*EnterCodeRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{6}
+	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *EnterCodeRequest) GetCode() string {
@@ -442,7 +308,7 @@ type EnterCodeResponse struct {
 
 func (x *EnterCodeResponse) Reset() {
 	*x = EnterCodeResponse{}
-	mi := &file_contacts_v1_pairing_proto_msgTypes[7]
+	mi := &file_contacts_v1_pairing_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -454,7 +320,7 @@ func (x *EnterCodeResponse) String() string {
 func (*EnterCodeResponse) ProtoMessage() {}
 
 func (x *EnterCodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_pairing_proto_msgTypes[7]
+	mi := &file_contacts_v1_pairing_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -467,7 +333,7 @@ func (x *EnterCodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnterCodeResponse.ProtoReflect.Descriptor instead.
 func (*EnterCodeResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{7}
+	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *EnterCodeResponse) GetContact() *Contact {
@@ -488,35 +354,29 @@ var File_contacts_v1_pairing_proto protoreflect.FileDescriptor
 
 const file_contacts_v1_pairing_proto_rawDesc = "" +
 	"\n" +
-	"\x19contacts/v1/pairing.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/contacts.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n" +
+	"\x19contacts/v1/pairing.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/contacts.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"G\n" +
 	"\x0fShowCodeRequest\x12\x12\n" +
-	"\x04once\x18\x01 \x01(\bR\x04once\"\x90\x01\n" +
+	"\x04once\x18\x01 \x01(\bR\x04once\x12 \n" +
+	"\vpermissions\x18\x02 \x03(\tR\vpermissions\"\x90\x01\n" +
 	"\x04Code\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
-	"\x06digits\x18\x02 \x01(\rR\x06digits\x129\n" +
+	"\x06digits\x18\x02 \x01(\tR\x06digits\x129\n" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12!\n" +
-	"\fseconds_left\x18\x04 \x01(\rR\vsecondsLeft\"\xaa\x01\n" +
+	"\fseconds_left\x18\x04 \x01(\rR\vsecondsLeft\"u\n" +
 	"\x10ShowCodeResponse\x12'\n" +
 	"\x04code\x18\x01 \x01(\v2\x11.contacts.v1.CodeH\x00R\x04code\x12.\n" +
-	"\x06paired\x18\x02 \x01(\v2\x14.contacts.v1.ContactH\x00R\x06paired\x123\n" +
-	"\x06closed\x18\x03 \x01(\v2\x19.contacts.v1.WindowClosedH\x00R\x06closedB\b\n" +
-	"\x06update\":\n" +
-	"\fWindowClosed\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"\x14\n" +
-	"\x12CloseWindowRequest\"\x15\n" +
-	"\x13CloseWindowResponse\"X\n" +
+	"\x06paired\x18\x02 \x01(\v2\x14.contacts.v1.ContactH\x00R\x06pairedB\b\n" +
+	"\x06update\"X\n" +
 	"\x10EnterCodeRequest\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\tR\x02at\x12 \n" +
 	"\vpermissions\x18\x03 \x03(\tR\vpermissions\"a\n" +
 	"\x11EnterCodeResponse\x12.\n" +
 	"\acontact\x18\x01 \x01(\v2\x14.contacts.v1.ContactR\acontact\x12\x1c\n" +
-	"\tconfirmed\x18\x02 \x01(\bR\tconfirmed2\xf9\x01\n" +
+	"\tconfirmed\x18\x02 \x01(\bR\tconfirmed2\xa7\x01\n" +
 	"\x0ePairingService\x12I\n" +
-	"\bShowCode\x12\x1c.contacts.v1.ShowCodeRequest\x1a\x1d.contacts.v1.ShowCodeResponse0\x01\x12P\n" +
-	"\vCloseWindow\x12\x1f.contacts.v1.CloseWindowRequest\x1a .contacts.v1.CloseWindowResponse\x12J\n" +
+	"\bShowCode\x12\x1c.contacts.v1.ShowCodeRequest\x1a\x1d.contacts.v1.ShowCodeResponse0\x01\x12J\n" +
 	"\tEnterCode\x12\x1d.contacts.v1.EnterCodeRequest\x1a\x1e.contacts.v1.EnterCodeResponseB&Z$contactsd/api/contacts/v1;contactsv1b\x06proto3"
 
 var (
@@ -531,36 +391,30 @@ func file_contacts_v1_pairing_proto_rawDescGZIP() []byte {
 	return file_contacts_v1_pairing_proto_rawDescData
 }
 
-var file_contacts_v1_pairing_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_contacts_v1_pairing_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_contacts_v1_pairing_proto_goTypes = []any{
 	(*ShowCodeRequest)(nil),       // 0: contacts.v1.ShowCodeRequest
 	(*Code)(nil),                  // 1: contacts.v1.Code
 	(*ShowCodeResponse)(nil),      // 2: contacts.v1.ShowCodeResponse
-	(*WindowClosed)(nil),          // 3: contacts.v1.WindowClosed
-	(*CloseWindowRequest)(nil),    // 4: contacts.v1.CloseWindowRequest
-	(*CloseWindowResponse)(nil),   // 5: contacts.v1.CloseWindowResponse
-	(*EnterCodeRequest)(nil),      // 6: contacts.v1.EnterCodeRequest
-	(*EnterCodeResponse)(nil),     // 7: contacts.v1.EnterCodeResponse
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*Contact)(nil),               // 9: contacts.v1.Contact
+	(*EnterCodeRequest)(nil),      // 3: contacts.v1.EnterCodeRequest
+	(*EnterCodeResponse)(nil),     // 4: contacts.v1.EnterCodeResponse
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*Contact)(nil),               // 6: contacts.v1.Contact
 }
 var file_contacts_v1_pairing_proto_depIdxs = []int32{
-	8, // 0: contacts.v1.Code.expires_at:type_name -> google.protobuf.Timestamp
+	5, // 0: contacts.v1.Code.expires_at:type_name -> google.protobuf.Timestamp
 	1, // 1: contacts.v1.ShowCodeResponse.code:type_name -> contacts.v1.Code
-	9, // 2: contacts.v1.ShowCodeResponse.paired:type_name -> contacts.v1.Contact
-	3, // 3: contacts.v1.ShowCodeResponse.closed:type_name -> contacts.v1.WindowClosed
-	9, // 4: contacts.v1.EnterCodeResponse.contact:type_name -> contacts.v1.Contact
-	0, // 5: contacts.v1.PairingService.ShowCode:input_type -> contacts.v1.ShowCodeRequest
-	4, // 6: contacts.v1.PairingService.CloseWindow:input_type -> contacts.v1.CloseWindowRequest
-	6, // 7: contacts.v1.PairingService.EnterCode:input_type -> contacts.v1.EnterCodeRequest
-	2, // 8: contacts.v1.PairingService.ShowCode:output_type -> contacts.v1.ShowCodeResponse
-	5, // 9: contacts.v1.PairingService.CloseWindow:output_type -> contacts.v1.CloseWindowResponse
-	7, // 10: contacts.v1.PairingService.EnterCode:output_type -> contacts.v1.EnterCodeResponse
-	8, // [8:11] is the sub-list for method output_type
-	5, // [5:8] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	6, // 2: contacts.v1.ShowCodeResponse.paired:type_name -> contacts.v1.Contact
+	6, // 3: contacts.v1.EnterCodeResponse.contact:type_name -> contacts.v1.Contact
+	0, // 4: contacts.v1.PairingService.ShowCode:input_type -> contacts.v1.ShowCodeRequest
+	3, // 5: contacts.v1.PairingService.EnterCode:input_type -> contacts.v1.EnterCodeRequest
+	2, // 6: contacts.v1.PairingService.ShowCode:output_type -> contacts.v1.ShowCodeResponse
+	4, // 7: contacts.v1.PairingService.EnterCode:output_type -> contacts.v1.EnterCodeResponse
+	6, // [6:8] is the sub-list for method output_type
+	4, // [4:6] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_pairing_proto_init() }
@@ -572,7 +426,6 @@ func file_contacts_v1_pairing_proto_init() {
 	file_contacts_v1_pairing_proto_msgTypes[2].OneofWrappers = []any{
 		(*ShowCodeResponse_Code)(nil),
 		(*ShowCodeResponse_Paired)(nil),
-		(*ShowCodeResponse_Closed)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -580,7 +433,7 @@ func file_contacts_v1_pairing_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contacts_v1_pairing_proto_rawDesc), len(file_contacts_v1_pairing_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

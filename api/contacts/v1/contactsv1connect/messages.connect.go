@@ -58,9 +58,10 @@ type MessagesServiceClient interface {
 	// ListMessages returns a page of the history with a contact, oldest first.
 	ListMessages(context.Context, *v1.ListMessagesRequest) (*v1.ListMessagesResponse, error)
 	GetMessage(context.Context, *v1.GetMessageRequest) (*v1.GetMessageResponse, error)
-	// ListOutbox returns what waits to be delivered, oldest first.
+	// ListOutbox returns what waits to be delivered, by contact, oldest first.
 	ListOutbox(context.Context, *v1.ListOutboxRequest) (*v1.ListOutboxResponse, error)
-	// CancelMessage takes a message out of the outbox.
+	// CancelMessage takes a message out of the outbox. One that may have arrived
+	// already stays queued, without being sent again, until the contact says so.
 	CancelMessage(context.Context, *v1.CancelMessageRequest) (*v1.CancelMessageResponse, error)
 }
 
@@ -170,9 +171,10 @@ type MessagesServiceHandler interface {
 	// ListMessages returns a page of the history with a contact, oldest first.
 	ListMessages(context.Context, *v1.ListMessagesRequest) (*v1.ListMessagesResponse, error)
 	GetMessage(context.Context, *v1.GetMessageRequest) (*v1.GetMessageResponse, error)
-	// ListOutbox returns what waits to be delivered, oldest first.
+	// ListOutbox returns what waits to be delivered, by contact, oldest first.
 	ListOutbox(context.Context, *v1.ListOutboxRequest) (*v1.ListOutboxResponse, error)
-	// CancelMessage takes a message out of the outbox.
+	// CancelMessage takes a message out of the outbox. One that may have arrived
+	// already stays queued, without being sent again, until the contact says so.
 	CancelMessage(context.Context, *v1.CancelMessageRequest) (*v1.CancelMessageResponse, error)
 }
 

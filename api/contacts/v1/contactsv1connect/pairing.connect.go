@@ -35,9 +35,6 @@ const (
 const (
 	// PairingServiceShowCodeProcedure is the fully-qualified name of the PairingService's ShowCode RPC.
 	PairingServiceShowCodeProcedure = "/contacts.v1.PairingService/ShowCode"
-	// PairingServiceCloseWindowProcedure is the fully-qualified name of the PairingService's
-	// CloseWindow RPC.
-	PairingServiceCloseWindowProcedure = "/contacts.v1.PairingService/CloseWindow"
 	// PairingServiceEnterCodeProcedure is the fully-qualified name of the PairingService's EnterCode
 	// RPC.
 	PairingServiceEnterCodeProcedure = "/contacts.v1.PairingService/EnterCode"
@@ -46,11 +43,10 @@ const (
 // PairingServiceClient is a client for the contacts.v1.PairingService service.
 type PairingServiceClient interface {
 	// ShowCode opens the pairing window, or joins it if it is open, and sends the
-	// code whenever another one is shown. The stream ends after paired or closed.
-	// The window is closed when nobody watches it any more.
+	// code whenever another one is shown. The stream ends after paired, or with
+	// the error that closed the window. The window is closed when nobody watches
+	// it any more.
 	ShowCode(context.Context, *v1.ShowCodeRequest) (*connect.ServerStreamForClient[v1.ShowCodeResponse], error)
-	// CloseWindow closes the pairing window for everybody who watches it.
-	CloseWindow(context.Context, *v1.CloseWindowRequest) (*v1.CloseWindowResponse, error)
 	// EnterCode pairs with the device that shows the code.
 	EnterCode(context.Context, *v1.EnterCodeRequest) (*v1.EnterCodeResponse, error)
 }
@@ -72,12 +68,6 @@ func NewPairingServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(pairingServiceMethods.ByName("ShowCode")),
 			connect.WithClientOptions(opts...),
 		),
-		closeWindow: connect.NewClient[v1.CloseWindowRequest, v1.CloseWindowResponse](
-			httpClient,
-			baseURL+PairingServiceCloseWindowProcedure,
-			connect.WithSchema(pairingServiceMethods.ByName("CloseWindow")),
-			connect.WithClientOptions(opts...),
-		),
 		enterCode: connect.NewClient[v1.EnterCodeRequest, v1.EnterCodeResponse](
 			httpClient,
 			baseURL+PairingServiceEnterCodeProcedure,
@@ -89,23 +79,13 @@ func NewPairingServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 
 // pairingServiceClient implements PairingServiceClient.
 type pairingServiceClient struct {
-	showCode    *connect.Client[v1.ShowCodeRequest, v1.ShowCodeResponse]
-	closeWindow *connect.Client[v1.CloseWindowRequest, v1.CloseWindowResponse]
-	enterCode   *connect.Client[v1.EnterCodeRequest, v1.EnterCodeResponse]
+	showCode  *connect.Client[v1.ShowCodeRequest, v1.ShowCodeResponse]
+	enterCode *connect.Client[v1.EnterCodeRequest, v1.EnterCodeResponse]
 }
 
 // ShowCode calls contacts.v1.PairingService.ShowCode.
 func (c *pairingServiceClient) ShowCode(ctx context.Context, req *v1.ShowCodeRequest) (*connect.ServerStreamForClient[v1.ShowCodeResponse], error) {
 	return c.showCode.CallServerStream(ctx, connect.NewRequest(req))
-}
-
-// CloseWindow calls contacts.v1.PairingService.CloseWindow.
-func (c *pairingServiceClient) CloseWindow(ctx context.Context, req *v1.CloseWindowRequest) (*v1.CloseWindowResponse, error) {
-	response, err := c.closeWindow.CallUnary(ctx, connect.NewRequest(req))
-	if response != nil {
-		return response.Msg, err
-	}
-	return nil, err
 }
 
 // EnterCode calls contacts.v1.PairingService.EnterCode.
@@ -120,11 +100,10 @@ func (c *pairingServiceClient) EnterCode(ctx context.Context, req *v1.EnterCodeR
 // PairingServiceHandler is an implementation of the contacts.v1.PairingService service.
 type PairingServiceHandler interface {
 	// ShowCode opens the pairing window, or joins it if it is open, and sends the
-	// code whenever another one is shown. The stream ends after paired or closed.
-	// The window is closed when nobody watches it any more.
+	// code whenever another one is shown. The stream ends after paired, or with
+	// the error that closed the window. The window is closed when nobody watches
+	// it any more.
 	ShowCode(context.Context, *v1.ShowCodeRequest, *connect.ServerStream[v1.ShowCodeResponse]) error
-	// CloseWindow closes the pairing window for everybody who watches it.
-	CloseWindow(context.Context, *v1.CloseWindowRequest) (*v1.CloseWindowResponse, error)
 	// EnterCode pairs with the device that shows the code.
 	EnterCode(context.Context, *v1.EnterCodeRequest) (*v1.EnterCodeResponse, error)
 }
@@ -142,12 +121,6 @@ func NewPairingServiceHandler(svc PairingServiceHandler, opts ...connect.Handler
 		connect.WithSchema(pairingServiceMethods.ByName("ShowCode")),
 		connect.WithHandlerOptions(opts...),
 	)
-	pairingServiceCloseWindowHandler := connect.NewUnaryHandlerSimple(
-		PairingServiceCloseWindowProcedure,
-		svc.CloseWindow,
-		connect.WithSchema(pairingServiceMethods.ByName("CloseWindow")),
-		connect.WithHandlerOptions(opts...),
-	)
 	pairingServiceEnterCodeHandler := connect.NewUnaryHandlerSimple(
 		PairingServiceEnterCodeProcedure,
 		svc.EnterCode,
@@ -158,8 +131,6 @@ func NewPairingServiceHandler(svc PairingServiceHandler, opts ...connect.Handler
 		switch r.URL.Path {
 		case PairingServiceShowCodeProcedure:
 			pairingServiceShowCodeHandler.ServeHTTP(w, r)
-		case PairingServiceCloseWindowProcedure:
-			pairingServiceCloseWindowHandler.ServeHTTP(w, r)
 		case PairingServiceEnterCodeProcedure:
 			pairingServiceEnterCodeHandler.ServeHTTP(w, r)
 		default:
@@ -173,10 +144,6 @@ type UnimplementedPairingServiceHandler struct{}
 
 func (UnimplementedPairingServiceHandler) ShowCode(context.Context, *v1.ShowCodeRequest, *connect.ServerStream[v1.ShowCodeResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.PairingService.ShowCode is not implemented"))
-}
-
-func (UnimplementedPairingServiceHandler) CloseWindow(context.Context, *v1.CloseWindowRequest) (*v1.CloseWindowResponse, error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.PairingService.CloseWindow is not implemented"))
 }
 
 func (UnimplementedPairingServiceHandler) EnterCode(context.Context, *v1.EnterCodeRequest) (*v1.EnterCodeResponse, error) {

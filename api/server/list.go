@@ -1,0 +1,119 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/contact"
+	"contactsd/relation"
+)
+
+func (s contacts) ListContacts(_ context.Context, req *contactsv1.ListContactsRequest) (*contactsv1.ListContactsResponse, error) {
+	size, err := pageSize(req.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	fits, err := s.filter(req.Filter)
+	if err != nil {
+		return nil, err
+	}
+	order, err := s.order(req.Sort)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.node.Relation.List(req.All)
+	if err != nil {
+		return nil, err
+	}
+	list = slices.DeleteFunc(list, func(c relation.Contact) bool { return !fits(c) })
+	order(list)
+	from, err := resume(list, req.PageToken)
+	if err != nil {
+		return nil, err
+	}
+	r := &contactsv1.ListContactsResponse{Total: uint32(len(list))}
+	page := list[from:min(from+size, len(list))]
+	for _, c := range page {
+		r.Contacts = append(r.Contacts, s.contact(c))
+	}
+	if next := from + len(page); next < len(list) {
+		r.NextPageToken = pageToken(next, page[len(page)-1].ODID)
+	}
+	return r, nil
+}
+
+// A page token is where the next page begins and, since contacts may be added
+// and removed between two pages, the contact before that place.
+func pageToken(next int, last contact.ODID) string { return strconv.Itoa(next) + ":" + last.String() }
+
+// resume returns where in list the page of token begins: after the contact that
+// it names, or, when that is gone, at the place.
+func resume(list []relation.Contact, token string) (int, error) {
+	if token == "" {
+		return 0, nil
+	}
+	place, id, _ := strings.Cut(token, ":")
+	next, err := strconv.Atoi(place)
+	last, perr := contact.ParseODID(id)
+	if err != nil || perr != nil || next < 1 {
+		return 0, invalid("page_token", "not from a page of this list")
+	}
+	if i := slices.IndexFunc(list, func(c relation.Contact) bool { return c.ODID == last }); i >= 0 {
+		return i + 1, nil
+	}
+	return min(next, len(list)), nil
+}
+
+// filter reads what a contact must be to be listed.
+func (s contacts) filter(text string) (func(relation.Contact) bool, error) {
+	lower := strings.ToLower(strings.TrimSpace(text))
+	if key, want, ok := strings.Cut(lower, ":"); ok {
+		switch key {
+		case "trust":
+			return func(c relation.Contact) bool { return c.View.Trust.String() == want }, nil
+		case "relation":
+			return func(c relation.Contact) bool { return c.View.Status.String() == want }, nil
+		case "presence":
+			return func(c relation.Contact) bool { return s.node.Presence.Of(c.ODID).State.String() == want }, nil
+		}
+		return nil, invalid("filter", "unknown key %q: use trust, relation or presence", clip(key))
+	}
+	return func(c relation.Contact) bool {
+		return lower == "" || strings.Contains(strings.ToLower(c.Remark), lower) ||
+			strings.Contains(strings.ToLower(c.Name), lower) || strings.HasPrefix(c.ODID.String(), lower)
+	}, nil
+}
+
+// order returns what sorts a list that is sorted by title already.
+func (s contacts) order(key string) (func([]relation.Contact), error) {
+	key, reverse := strings.CutPrefix(key, "-")
+	var by func([]relation.Contact)
+	switch key {
+	case "", "name":
+		by = func([]relation.Contact) {}
+	case "added":
+		by = func(list []relation.Contact) {
+			slices.SortStableFunc(list, func(a, b relation.Contact) int { return a.AddedAt.Compare(b.AddedAt) })
+		}
+	case "seen":
+		by = func(list []relation.Contact) {
+			seen := make(map[contact.ODID]time.Time, len(list))
+			for _, c := range list {
+				seen[c.ODID] = s.node.Presence.Of(c.ODID).LastSeen
+			}
+			slices.SortStableFunc(list, func(a, b relation.Contact) int {
+				return seen[a.ODID].Compare(seen[b.ODID])
+			})
+		}
+	default:
+		return nil, invalid("sort", "unknown key %q: use name, added or seen", clip(key))
+	}
+	if !reverse {
+		return by, nil
+	}
+	return func(list []relation.Contact) { by(list); slices.Reverse(list) }, nil
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+
+	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/message"
+)
+
+type messages struct{ *Server }
+
+func (s messages) SendMessage(_ context.Context, req *contactsv1.SendMessageRequest) (*contactsv1.SendMessageResponse, error) {
+	id, err := messageID(req.Id)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.node.Relation.Resolve(req.Contact)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.node.Message.Send(c.ODID, id, message.KindText, []byte(req.Text))
+	if err != nil {
+		return nil, err
+	}
+	return &contactsv1.SendMessageResponse{Id: m.ID.String(), State: m.State.String()}, nil
+}
+
+func messageID(text string) (message.ID, error) {
+	if text == "" {
+		return message.NewID()
+	}
+	return message.ParseID(text)
+}
+
+func (s messages) ListMessages(_ context.Context, req *contactsv1.ListMessagesRequest) (*contactsv1.ListMessagesResponse, error) {
+	size, err := pageSize(req.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	q := message.Query{Limit: size}
+	if req.PageToken != "" {
+		if q.Before, err = parseCursor("page_token", req.PageToken); err != nil {
+			return nil, err
+		}
+	}
+	c, err := s.node.Relation.Resolve(req.Contact)
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.node.Message.History(c.ODID, q)
+	if err != nil {
+		return nil, err
+	}
+	r := &contactsv1.ListMessagesResponse{Messages: messagesOf(page.Messages)}
+	if page.More && len(page.Messages) > 0 {
+		r.NextPageToken = cursorText(page.Messages[0].Cursor)
+	}
+	return r, nil
+}
+
+func (s messages) GetMessage(_ context.Context, req *contactsv1.GetMessageRequest) (*contactsv1.GetMessageResponse, error) {
+	id, err := message.ParseID(req.Id)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.node.Message.Get(id)
+	if err != nil {
+		return nil, err
+	}
+	return &contactsv1.GetMessageResponse{Message: messageOf(m)}, nil
+}
+
+func (s messages) ListOutbox(_ context.Context, req *contactsv1.ListOutboxRequest) (*contactsv1.ListOutboxResponse, error) {
+	size, err := pageSize(req.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	q := message.OutboxQuery{Limit: size}
+	if q.After, err = base64.RawURLEncoding.DecodeString(req.PageToken); err != nil {
+		return nil, invalid("page_token", "not from a page of the outbox")
+	}
+	if req.Contact != "" {
+		c, err := s.node.Relation.Resolve(req.Contact)
+		if err != nil {
+			return nil, err
+		}
+		q.Contact = c.ODID
+	}
+	page, err := s.node.Message.Outbox(q)
+	if err != nil {
+		return nil, err
+	}
+	return &contactsv1.ListOutboxResponse{
+		Messages:      messagesOf(page.Messages),
+		NextPageToken: base64.RawURLEncoding.EncodeToString(page.Next),
+	}, nil
+}
+
+func (s messages) CancelMessage(_ context.Context, req *contactsv1.CancelMessageRequest) (*contactsv1.CancelMessageResponse, error) {
+	id, err := message.ParseID(req.Id)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.node.Message.Cancel(id)
+	if err != nil {
+		return nil, err
+	}
+	return &contactsv1.CancelMessageResponse{Message: messageOf(m)}, nil
+}

@@ -1,0 +1,96 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/contact"
+	"contactsd/pairing"
+	"contactsd/relation"
+	"contactsd/transport"
+)
+
+type pairs struct{ *Server }
+
+// settle is how long a pairing may take to show as paired to whoever showed the
+// code: the other device's statement follows the pairing at once.
+const settle = 5 * time.Second
+
+func (s pairs) ShowCode(ctx context.Context, req *contactsv1.ShowCodeRequest, stream *connect.ServerStream[contactsv1.ShowCodeResponse]) error {
+	allow, err := contact.ParsePermissions(req.Permissions...)
+	if err != nil {
+		return invalid("permissions", "%v", err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended, err := s.node.Pairing.Show(ctx, pairing.ShowOptions{Once: req.Once, Allow: allow}, func(shown pairing.Shown) {
+		err := stream.Send(&contactsv1.ShowCodeResponse{Update: &contactsv1.ShowCodeResponse_Code{Code: &contactsv1.Code{
+			Code:        shown.Code,
+			Digits:      shown.Digits,
+			ExpiresAt:   stamp(shown.ExpiresAt),
+			SecondsLeft: uint32(max(0, time.Until(shown.ExpiresAt)) / time.Second),
+		}}})
+		if err != nil {
+			cancel(err) // nobody looks any more
+		}
+	})
+	if err != nil || !ended.Paired {
+		return err
+	}
+	c, err := s.awaitPaired(ctx, ended.Peer)
+	if err != nil {
+		return err
+	}
+	return stream.Send(&contactsv1.ShowCodeResponse{Update: &contactsv1.ShowCodeResponse_Paired{Paired: s.contact(c)}})
+}
+
+// awaitPaired returns the contact once it shows as paired, or as it is after a while.
+func (s pairs) awaitPaired(ctx context.Context, peer contact.ODID) (relation.Contact, error) {
+	timer := time.NewTimer(settle)
+	defer timer.Stop()
+	for {
+		emitted := s.node.DB.Emitted()
+		c, err := s.node.Relation.Get(peer)
+		if err != nil || c.View.Trust >= contact.Paired {
+			return c, err
+		}
+		select {
+		case <-emitted:
+		case <-timer.C:
+			return c, nil
+		case <-ctx.Done():
+			return c, ctx.Err()
+		}
+	}
+}
+
+func (s pairs) EnterCode(ctx context.Context, req *contactsv1.EnterCodeRequest) (*contactsv1.EnterCodeResponse, error) {
+	allow, err := contact.ParsePermissions(req.Permissions...)
+	if err != nil {
+		return nil, invalid("permissions", "%v", err)
+	}
+	opt := pairing.EnterOptions{Allow: allow}
+	switch at := strings.TrimSpace(req.At); {
+	case strings.HasPrefix(at, "/"):
+		opt.Address = transport.Address(at)
+	case at != "":
+		if opt.At, err = contact.ParseODID(at); err != nil {
+			return nil, err
+		}
+	}
+	result, err := s.node.Pairing.Enter(ctx, req.Code, opt)
+	confirmed := err == nil
+	if err != nil && !errors.Is(err, pairing.ErrNotConfirmed) {
+		return nil, err
+	}
+	c, err := s.node.Relation.Get(result.Peer)
+	if err != nil {
+		return nil, err
+	}
+	return &contactsv1.EnterCodeResponse{Contact: s.contact(c), Confirmed: confirmed}, nil
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	contactsv1 "contactsd/api/contacts/v1"
+)
+
+const pageSize = 1000
+
+func (a *app) addCommand() *cobra.Command {
+	req := &contactsv1.AddContactRequest{}
+	cmd := &cobra.Command{
+		Use:   "add ODID",
+		Short: "add a device by its ODID, untrusted until you pair with it",
+		Args:  cobra.ExactArgs(1),
+		RunE: a.call(func(ctx context.Context, args []string) error {
+			req.Odid = args[0]
+			r, err := a.client.Contacts().AddContact(ctx, req)
+			if err != nil {
+				return err
+			}
+			return a.contact(r.Contact)
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVar(&req.Remark, "remark", "", "your own name for it (at most 96 bytes)")
+	f.BoolVar(&req.OneWay, "one-way", false, "let it do nothing here")
+	f.StringVar(&req.At, "at", "", "multiaddr at which it can be reached")
+	return cmd
+}
+
+type listOptions struct {
+	all          bool
+	sort, filter string
+}
+
+func (a *app) listCommand() *cobra.Command {
+	var opt listOptions
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "list the contacts",
+		Args:  cobra.NoArgs,
+		RunE:  a.call(func(ctx context.Context, _ []string) error { return a.list(ctx, opt) }),
+	}
+	f := cmd.Flags()
+	f.BoolVar(&opt.all, "all", false, "removed and blocked ones too")
+	f.StringVar(&opt.sort, "sort", "", "name, added or seen; -name and so on for the other way round")
+	f.StringVar(&opt.filter, "filter", "", "part of a remark, name or ODID, or trust:paired, relation:pending, presence:online")
+	return cmd
+}
+
+// contacts returns all pages of the list.
+func (a *app) contacts(ctx context.Context, opt listOptions) ([]*contactsv1.Contact, error) {
+	var all []*contactsv1.Contact
+	req := &contactsv1.ListContactsRequest{All: opt.all, Sort: opt.sort, Filter: opt.filter, PageSize: pageSize}
+	for {
+		r, err := a.client.Contacts().ListContacts(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r.Contacts...)
+		if r.NextPageToken == "" {
+			return all, nil
+		}
+		req.PageToken = r.NextPageToken
+	}
+}
+
+func (a *app) list(ctx context.Context, opt listOptions) error {
+	contacts, err := a.contacts(ctx, opt)
+	switch {
+	case err != nil:
+		return err
+	case a.json:
+		return array(a, contacts)
+	case len(contacts) == 0:
+		return a.aside("no contacts; pair with a device: contactsctl show-code here, contactsctl pair CODE there")
+	}
+	rows := make([][]cell, 0, len(contacts))
+	for _, c := range contacts {
+		rows = append(rows, []cell{
+			{safe(title(c)), plain},
+			trustCell(c),
+			{c.Relation, plain},
+			{presenceText(c.Presence, a.now()), presenceColor(c.Presence)},
+			{short(c.Odid), dim},
+		})
+	}
+	return a.table([]string{"name", "trust", "relation", "presence", "odid"}, rows)
+}
+
+func (a *app) showCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "show C",
+		Short:             "show one contact",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.names,
+		RunE: a.call(func(ctx context.Context, args []string) error {
+			r, err := a.client.Contacts().GetContact(ctx, &contactsv1.GetContactRequest{Contact: args[0]})
+			if err != nil {
+				return err
+			}
+			return a.contact(r.Contact)
+		}),
+	}
+}
+
+func (a *app) contact(c *contactsv1.Contact) error {
+	if a.json {
+		return a.object(c)
+	}
+	t := trustCell(c)
+	return a.fields(
+		[2]string{"name", safe(c.Name)},
+		[2]string{"remark", safe(c.Remark)},
+		[2]string{"ODID", c.Odid},
+		[2]string{"trust", a.paint(t.color, t.text)},
+		[2]string{"relation", c.Relation},
+		[2]string{"may here", list(c.PermissionsGiven)},
+		[2]string{"you may", list(c.PermissionsReceived)},
+		[2]string{"presence", presenceText(c.Presence, a.now())},
+		[2]string{"source", c.Source},
+		[2]string{"added", ago(c.AddedAt, a.now())},
+	)
+}
+
+func (a *app) setCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "set C remark=TEXT",
+		Short:             "set your own name for a contact (at most 96 bytes; empty takes it away)",
+		Example:           "  contactsctl set odid1qxy7 remark=\"Ada, office\"",
+		Args:              cobra.MinimumNArgs(2),
+		ValidArgsFunction: a.names,
+		RunE: a.call(func(ctx context.Context, args []string) error {
+			values, err := assignments(args[1:], "remark")
+			if err != nil {
+				return err
+			}
+			r, err := a.client.Contacts().SetContact(ctx, &contactsv1.SetContactRequest{Contact: args[0], Remark: values["remark"]})
+			if err != nil {
+				return err
+			}
+			return a.contact(r.Contact)
+		}),
+	}
+}
+
+func (a *app) removeCommand() *cobra.Command {
+	var both bool
+	cmd := &cobra.Command{
+		Use:   "remove C...",
+		Short: "remove contacts",
+		Long: `remove takes contacts off the list. Nothing the other side does brings them
+back; adding or pairing does. Each is removed on its own: exit code 1 says that
+some could not be.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: a.call(func(ctx context.Context, args []string) error {
+			r, err := a.client.Contacts().RemoveContacts(ctx, &contactsv1.RemoveContactsRequest{Contacts: args, Both: both})
+			if err != nil {
+				return err
+			}
+			return a.results(r.Results, "removed")
+		}),
+	}
+	cmd.Flags().BoolVar(&both, "both", false, "ask the other side to remove this device as well")
+	return cmd
+}
+
+// results prints what became of each item of a batch.
+func (a *app) results(results []*contactsv1.Result, did string) error {
+	failed := false
+	for _, r := range results {
+		failed = failed || !r.Ok
+	}
+	if a.json {
+		if err := array(a, results); err != nil {
+			return err
+		}
+	} else {
+		for _, r := range results {
+			if !r.Ok {
+				a.warn("%s: %s", safe(r.Item), safe(r.Error))
+				continue
+			}
+			if err := a.say("%s %s", did, safe(r.Item)); err != nil {
+				return err
+			}
+		}
+	}
+	if failed {
+		return errPartly
+	}
+	return nil
+}
+
+func (a *app) permissionsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "permissions C [narrow P...]",
+		Short: "show what a contact may do here, or withdraw some of it",
+		Long: `permissions shows what a contact may do here and what this device may do there.
+"narrow" withdraws permissions at once: messages, audio, video, status.`,
+		Example:           "  contactsctl permissions ada narrow status audio",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.names,
+		RunE:              a.call(a.permissions),
+	}
+}
+
+func (a *app) permissions(ctx context.Context, args []string) error {
+	var p *contactsv1.ContactPermissions
+	switch {
+	case len(args) == 1:
+		r, err := a.client.Contacts().GetPermissions(ctx, &contactsv1.GetPermissionsRequest{Contact: args[0]})
+		if err != nil {
+			return err
+		}
+		p = r.Permissions
+	case args[1] != "narrow":
+		return usage("use: contactsctl permissions C narrow P...", "unknown action %q", args[1])
+	case len(split(args[2:])) == 0:
+		return usage("name one or more of messages, audio, video, status", "nothing to withdraw")
+	default:
+		r, err := a.client.Contacts().NarrowPermissions(ctx, &contactsv1.NarrowPermissionsRequest{Contact: args[0], Permissions: split(args[2:])})
+		if err != nil {
+			return err
+		}
+		p = r.Permissions
+	}
+	if a.json {
+		return a.object(p)
+	}
+	return a.fields([2]string{"may here", list(p.PermissionsGiven)}, [2]string{"you may", list(p.PermissionsReceived)})
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	contactsv1 "contactsd/api/contacts/v1"
+)
+
+// maxText is the daemon's limit; more is read only to be told that it is too much.
+const maxText = 64 << 10
+
+func (a *app) sendCommand() *cobra.Command {
+	var id string
+	cmd := &cobra.Command{
+		Use:   "send C TEXT",
+		Short: "send a message; it waits in the outbox until it is delivered",
+		Long: `send puts a message of at most 64 KiB into the outbox and returns. With - for
+TEXT it is read from stdin, without one newline at its end.`,
+		Example:           "  contactsctl send ada see you at six\n  uptime | contactsctl send ada -",
+		Args:              cobra.MinimumNArgs(2),
+		ValidArgsFunction: a.names,
+		RunE: a.call(func(ctx context.Context, args []string) error {
+			text := strings.Join(args[1:], " ")
+			if text == "-" {
+				b, err := io.ReadAll(io.LimitReader(a.in, maxText+2))
+				if err != nil {
+					return fmt.Errorf("read stdin: %w", err)
+				}
+				text = strings.TrimSuffix(string(b), "\n")
+			}
+			return a.send(ctx, id, args[0], text)
+		}),
+	}
+	cmd.Flags().StringVar(&id, "id", "", "UUIDv7 of the message; sending again under the same one changes nothing")
+	return cmd
+}
+
+func (a *app) send(ctx context.Context, id, to, text string) error {
+	if id == "" {
+		made, err := uuid.NewV7()
+		if err != nil {
+			return err
+		}
+		id = made.String()
+	}
+	r, err := a.client.Messages().SendMessage(ctx, &contactsv1.SendMessageRequest{Id: id, Contact: to, Text: text})
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.object(r)
+	}
+	return a.say("%s  %s", r.State, r.Id)
+}
+
+func (a *app) messagesCommand() *cobra.Command {
+	var follow bool
+	var limit uint32
+	cmd := &cobra.Command{
+		Use:               "messages C",
+		Short:             "show the messages with a contact, oldest first",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.names,
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
+	cmd.Flags().Uint32VarP(&limit, "limit", "n", 50, "show the newest so many; 0 for all")
+	page := a.call(func(ctx context.Context, args []string) error { return a.messages(ctx, args[0], limit) })
+	onward := a.stream(func(ctx context.Context, args []string) error { return a.followMessages(ctx, args[0], limit) })
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if follow {
+			return onward(cmd, args)
+		}
+		return page(cmd, args)
+	}
+	return cmd
+}
+
+// history returns the newest limit messages, or all for 0, oldest first.
+func (a *app) history(ctx context.Context, contact string, limit uint32) ([]*contactsv1.Message, error) {
+	var all []*contactsv1.Message
+	req := &contactsv1.ListMessagesRequest{Contact: contact}
+	for {
+		req.PageSize = pageSize
+		if limit > 0 {
+			req.PageSize = min(pageSize, limit-uint32(len(all)))
+		}
+		r, err := a.client.Messages().ListMessages(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		all = append(r.Messages, all...)
+		if r.NextPageToken == "" || limit > 0 && uint32(len(all)) >= limit {
+			return all, nil
+		}
+		req.PageToken = r.NextPageToken
+	}
+}
+
+func (a *app) messages(ctx context.Context, contact string, limit uint32) error {
+	all, err := a.history(ctx, contact, limit)
+	switch {
+	case err != nil:
+		return err
+	case a.json:
+		return array(a, all)
+	case len(all) == 0:
+		return a.aside("no messages")
+	}
+	names := a.titles(ctx)
+	for _, m := range all {
+		if err := a.message(m, names); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// message prints one message for a person.
+func (a *app) message(m *contactsv1.Message, names *titles) error {
+	who := names.of(m.Contact)
+	state := ""
+	if m.Direction == "out" {
+		who = "you"
+		state = "  [" + m.State + "]"
+		if m.State == "queued" && m.Waiting != "" {
+			state = "  [queued: " + safe(m.Waiting) + "]"
+		}
+	}
+	at := m.SentAt.AsTime().Local().Format("2006-01-02 15:04:05")
+	return a.say("%s  %s: %s%s", a.paint(dim, at), a.paint(bold, who), safeText(m.Text, "    "), a.paint(dim, state))
+}
+
+func (a *app) followMessages(ctx context.Context, contact string, limit uint32) error {
+	// The stream stands before the history is read, so nothing falls between.
+	stream, err := a.client.Events().WatchEvents(ctx, &contactsv1.WatchEventsRequest{})
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	if !stream.Receive() {
+		return ended(ctx, stream.Err())
+	}
+	c, err := a.client.Contacts().GetContact(ctx, &contactsv1.GetContactRequest{Contact: contact})
+	if err != nil {
+		return err
+	}
+	odid := c.Contact.Odid
+	all, err := a.history(ctx, odid, limit)
+	if err != nil {
+		return err
+	}
+	f := follower{app: a, names: a.titles(ctx), states: make(map[string]string)}
+	for _, m := range all {
+		if err := f.take(m); err != nil {
+			return err
+		}
+	}
+	for stream.Receive() {
+		e := stream.Msg().Event
+		if e == nil || e.Contact != odid || !strings.HasPrefix(e.Type, "message.") {
+			continue
+		}
+		r, err := a.client.Messages().GetMessage(ctx, &contactsv1.GetMessageRequest{Id: e.Id})
+		if err != nil {
+			return err
+		}
+		if err := f.take(r.Message); err != nil {
+			return err
+		}
+	}
+	return ended(ctx, stream.Err())
+}
+
+// follower prints messages as they come and change, each change once.
+type follower struct {
+	*app
+	names  *titles
+	states map[string]string // by id: the state that was printed
+}
+
+func (f *follower) take(m *contactsv1.Message) error {
+	was, known := f.states[m.Id]
+	if known && was == m.State {
+		return nil
+	}
+	f.states[m.Id] = m.State
+	switch {
+	case f.json:
+		return f.object(m)
+	case known:
+		return nil // a person has seen the message
+	}
+	return f.message(m, f.names)
+}
+
+func (a *app) outboxCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "outbox",
+		Short: "show the messages that wait, and why",
+		Args:  cobra.NoArgs,
+		RunE:  a.call(a.outbox),
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use:   "cancel ID",
+		Short: "take a message out of the outbox",
+		Args:  cobra.ExactArgs(1),
+		RunE: a.call(func(ctx context.Context, args []string) error {
+			r, err := a.client.Messages().CancelMessage(ctx, &contactsv1.CancelMessageRequest{Id: args[0]})
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.object(r.Message)
+			}
+			return a.say("%s  %s", r.Message.State, r.Message.Id)
+		}),
+	})
+	return cmd
+}
+
+func (a *app) outbox(ctx context.Context, _ []string) error {
+	var all []*contactsv1.Message
+	req := &contactsv1.ListOutboxRequest{PageSize: pageSize}
+	for {
+		r, err := a.client.Messages().ListOutbox(ctx, req)
+		if err != nil {
+			return err
+		}
+		all = append(all, r.Messages...)
+		if r.NextPageToken == "" {
+			break
+		}
+		req.PageToken = r.NextPageToken
+	}
+	switch {
+	case a.json:
+		return array(a, all)
+	case len(all) == 0:
+		return a.aside("nothing waits")
+	}
+	names := a.titles(ctx)
+	rows := make([][]cell, 0, len(all))
+	for _, m := range all {
+		rows = append(rows, []cell{
+			{m.Id, dim},
+			{names.of(m.Contact), plain},
+			{ago(m.SentAt, a.now()), plain},
+			{safe(m.Waiting), plain},
+		})
+	}
+	return a.table([]string{"id", "to", "sent", "waits because"}, rows)
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	contactsv1 "contactsd/api/contacts/v1"
+)
+
+func (a *app) presenceCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "presence",
+		Short: "show or set this device's presence, or watch that of the contacts",
+		Args:  cobra.NoArgs,
+		RunE: a.call(func(ctx context.Context, _ []string) error {
+			r, err := a.client.Presence().GetPresence(ctx, &contactsv1.GetPresenceRequest{})
+			if err != nil {
+				return err
+			}
+			return a.presence(r.Presence)
+		}),
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use:       "set STATE [TEXT]",
+		Short:     "set the presence: online, away, busy or invisible",
+		Example:   "  contactsctl presence set busy \"in a meeting until 3\"",
+		Args:      cobra.MinimumNArgs(1),
+		ValidArgs: []string{"online", "away", "busy", "invisible"},
+		RunE: a.call(func(ctx context.Context, args []string) error {
+			r, err := a.client.Presence().SetPresence(ctx, &contactsv1.SetPresenceRequest{State: args[0], Text: strings.Join(args[1:], " ")})
+			if err != nil {
+				return err
+			}
+			return a.presence(r.Presence)
+		}),
+	}, &cobra.Command{
+		Use:   "watch",
+		Short: "follow the presence of all contacts",
+		Args:  cobra.NoArgs,
+		RunE:  a.stream(a.watchPresence),
+	})
+	return cmd
+}
+
+func (a *app) presence(p *contactsv1.Presence) error {
+	if a.json {
+		return a.object(p)
+	}
+	text := presenceText(p, a.now())
+	if p.GetSince() != nil {
+		text += ", since " + ago(p.Since, a.now())
+	}
+	return a.say("%s", text)
+}
+
+func (a *app) watchPresence(ctx context.Context, _ []string) error {
+	names := a.titles(ctx)
+	stream, err := a.client.Presence().WatchPresence(ctx, &contactsv1.WatchPresenceRequest{})
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	for stream.Receive() {
+		m := stream.Msg()
+		if a.json {
+			err = a.object(m)
+		} else {
+			err = a.say("%s  %s", names.of(m.Contact), a.paint(presenceColor(m.Presence), presenceText(m.Presence, a.now())))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return ended(ctx, stream.Err())
+}
+
+// ended is the error of a stream that is meant to go on for ever.
+func ended(ctx context.Context, err error) error {
+	if err == nil {
+		err = ctx.Err()
+	}
+	return err
+}
+
+// titles looks up what contacts are shown as.
+type titles struct {
+	look  func() map[string]string
+	known map[string]string
+}
+
+func (a *app) titles(ctx context.Context) *titles {
+	return &titles{look: func() map[string]string {
+		known := make(map[string]string)
+		contacts, err := a.contacts(ctx, listOptions{all: true})
+		if err != nil {
+			return known // whoever is not known is shown by ODID
+		}
+		for _, c := range contacts {
+			known[c.Odid] = safe(title(c))
+		}
+		return known
+	}}
+}
+
+// of returns the title of a contact; it asks the daemon when one is new.
+func (t *titles) of(odid string) string {
+	if _, ok := t.known[odid]; !ok {
+		t.known = t.look()
+		if _, ok := t.known[odid]; !ok {
+			t.known[odid] = short(odid)
+		}
+	}
+	return t.known[odid]
+}
