@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"runtime"
 	"runtime/debug"
 
@@ -282,16 +281,15 @@ func (db *DB) rollback(b *bbolt.Tx) {
 }
 
 // afterFailure finds out what the failed commit of transaction id left behind.
-// A page that could not be written leaves the file as it was. After a failed
-// fsync nobody knows what the disk holds, and the kernel may have dropped what
-// it did not write while reading still shows it; neither may be built upon.
+// bbolt writes and syncs pages that nobody uses, and then the meta page that
+// makes them count. If reading still shows the transaction before, the file is
+// as it was and may be written again. If it shows this one, its meta page was
+// written and not synced: the kernel may have dropped it and reading would not
+// tell, so nothing may be built upon it. Nor upon what bbolt panicked over.
 func (db *DB) afterFailure(id int, err error) error {
-	var write *fs.PathError
-	rolledBack := errors.As(err, &write) && write.Op == "write" || isFull(err)
 	current := id
-	if viewErr := db.view(func(b *bbolt.Tx) error { current = b.ID(); return nil }); viewErr != nil || current == id {
-		rolledBack = false
-	}
+	viewErr := db.view(func(b *bbolt.Tx) error { current = b.ID(); return nil })
+	rolledBack := viewErr == nil && current != id && !errors.Is(err, ErrCorrupt)
 	err = commitError(err, rolledBack)
 	if !rolledBack {
 		db.mu.Lock()

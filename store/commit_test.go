@@ -9,10 +9,12 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"contactsd/contact"
 )
@@ -239,6 +241,49 @@ func TestDisappearingErrorOfAWriteStillFails(t *testing.T) {
 	}
 	wantError(t, errs[1], ErrCorrupt)
 	wantKeys(t, db, "a")
+}
+
+// A commit whose meta page was written and whose fsync failed is on the disk or
+// not, nobody knows.
+func TestNothingIsWrittenAfterACommitOfUnknownOutcome(t *testing.T) {
+	db := newTest(t)
+	put(t, db, "a", "a")
+	before := db.transaction(t)
+	err := db.afterFailure(before+1, syscall.EIO)
+	wantError(t, err, syscall.EIO)
+	put(t, db, "b", "b") // that one did not reach the file
+
+	err = db.afterFailure(db.transaction(t), syscall.EIO)
+	wantError(t, err, syscall.EIO)
+	if !strings.Contains(err.Error(), "start contactsd again") {
+		t.Fatalf("no hint in %q", err)
+	}
+	wantError(t, db.Update(putNote("c")), syscall.EIO)
+	wantKeys(t, db, "a", "b")
+}
+
+// Each caller of a batch learns that the commit failed, also the one that
+// decided something on what its neighbours had written.
+func TestErrorOfTheCommitGoesToAll(t *testing.T) {
+	db := newTest(t)
+	db.bolt.MaxSize = 1 << 15
+	big := func(key string) func(*Tx) error {
+		return func(tx *Tx) error {
+			return notes.Put(tx, []byte(key), note{Text: strings.Repeat("x", 1<<16)})
+		}
+	}
+	errs := together(t, db, putNote("a"), func(*Tx) error { return errOwn }, big("b"))
+	for _, err := range errs {
+		wantError(t, err, berrors.ErrMaxSizeReached)
+	}
+	wantKeys(t, db)
+	db.bolt.MaxSize = 0
+	for i, err := range together(t, db, putNote("a"), putNote("b")) {
+		if err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
+	wantKeys(t, db, "a", "b")
 }
 
 func TestOnCommitMayWriteAgain(t *testing.T) {
