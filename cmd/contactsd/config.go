@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/spf13/pflag"
+)
+
+// config is what starts the daemon. Settings that users change while it runs
+// live in its store.
+type config struct {
+	Listen   []string `toml:"listen"`    // multiaddrs; port 0 chooses one and keeps it
+	MDNS     bool     `toml:"mdns"`      // find devices of the same LAN
+	LogLevel string   `toml:"log_level"` // debug, info, warn, error
+}
+
+func defaults() config {
+	c := config{
+		Listen:   []string{"/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0"},
+		MDNS:     true,
+		LogLevel: "info",
+	}
+	if hasIPv6() {
+		c.Listen = append(c.Listen, "/ip6/::/udp/0/quic-v1", "/ip6/::/tcp/0")
+	}
+	return c
+}
+
+// hasIPv6 tries: a kernel can have it and refuse it.
+func hasIPv6() bool {
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		return false
+	}
+	l.Close()
+	return true
+}
+
+// loadConfig reads the file at path over the defaults, the environment over the
+// file, and flags over both. A missing file is fine unless it was named; a key
+// that nobody knows is an error, for it is a mistyped one.
+func loadConfig(path string, named bool, flags *pflag.FlagSet, env func(string) (string, bool)) (config, error) {
+	c := defaults()
+	meta, err := toml.DecodeFile(path, &c)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !named:
+	case err != nil:
+		return c, fmt.Errorf("configuration %s: %w", path, err)
+	case len(meta.Undecoded()) > 0:
+		return c, fmt.Errorf("configuration %s: unknown key %q; there are listen, mdns and log_level", path, meta.Undecoded()[0].String())
+	}
+	if v, ok := env("CONTACTSD_LISTEN"); ok {
+		c.Listen = strings.Fields(strings.ReplaceAll(v, ",", " "))
+	}
+	if v, ok := env("CONTACTSD_MDNS"); ok {
+		if c.MDNS, err = strconv.ParseBool(v); err != nil {
+			return c, fmt.Errorf("CONTACTSD_MDNS: %q is neither true nor false", v)
+		}
+	}
+	if v, ok := env("CONTACTSD_LOG_LEVEL"); ok {
+		c.LogLevel = v
+	}
+	if flags.Changed("listen") {
+		c.Listen, _ = flags.GetStringArray("listen")
+	}
+	if flags.Changed("mdns") {
+		c.MDNS, _ = flags.GetBool("mdns")
+	}
+	if flags.Changed("log-level") {
+		c.LogLevel, _ = flags.GetString("log-level")
+	}
+	return c, nil
+}
+
+// logger writes to stderr at the configured level.
+func (c config) logger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return nil, fmt.Errorf("log level %q: use debug, info, warn or error", c.LogLevel)
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"contactsd/node"
+	"contactsd/pairing"
+)
+
+// greet tells whoever started the daemon what it is and what to do next. On a
+// terminal it also shows one code, until a device has paired by it or nobody did
+// in a few minutes.
+func greet(ctx context.Context, out *os.File, n *node.Node, socket string) {
+	fmt.Fprintf(out, "This device  %s\n", n.Identity.Self())
+	fmt.Fprintf(out, "Its name     %s   (contactsctl profile set name=…)\n", n.Name())
+	fmt.Fprintf(out, "Socket       %s\n", socket)
+	if !term.IsTerminal(int(out.Fd())) {
+		return
+	}
+	fmt.Fprintf(out, "\nTo pair, type this code on the other device: contactsctl pair CODE\n")
+	showCode(ctx, out, n)
+}
+
+// showCode keeps one line of the terminal up to date.
+func showCode(ctx context.Context, out io.Writer, n *node.Node) {
+	var mu sync.Mutex
+	var shown pairing.Shown
+	draw := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if shown.Code != "" {
+			fmt.Fprintf(out, "\r  %s   accepted for %2d s  ", shown.Code, int(time.Until(shown.ExpiresAt).Seconds()))
+		}
+	}
+	watching, stop := context.WithTimeout(ctx, showFor)
+	var clock sync.WaitGroup
+	clock.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-watching.Done():
+				return
+			case <-tick.C:
+				draw()
+			}
+		}
+	})
+	ended, err := n.Pairing.Show(watching, pairing.ShowOptions{}, func(s pairing.Shown) {
+		mu.Lock()
+		shown = s
+		mu.Unlock()
+		draw()
+	})
+	stop()
+	clock.Wait()
+	fmt.Fprint(out, "\r\x1b[K")
+	switch {
+	case ctx.Err() != nil:
+	case errors.Is(err, context.DeadlineExceeded):
+		fmt.Fprintln(out, "The code is gone. For another one: contactsctl show-code")
+	case err != nil:
+		fmt.Fprintf(out, "No code: %v\n", err)
+	case ended.Paired:
+		fmt.Fprintf(out, "Paired with %q (%s). To write: contactsctl send %s TEXT\n", ended.Name, ended.Peer.Short(), ended.Peer.Short())
+	}
+}
+
+// showFor is how long a code is shown on the terminal that the daemon was
+// started on: nobody can say whether somebody still looks at it.
+const showFor = 5 * time.Minute

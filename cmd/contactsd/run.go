@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/pflag"
+
+	"contactsd/api/server"
+	"contactsd/contact"
+	"contactsd/identity"
+	"contactsd/internal/home"
+	"contactsd/node"
+	"contactsd/store"
+	"contactsd/transport/p2p"
+)
+
+type runOptions struct {
+	home   string
+	config string
+	flags  *pflag.FlagSet
+}
+
+// run is the daemon from start to stop.
+func run(ctx context.Context, opt runOptions) (err error) {
+	h, err := home.Resolve(opt.home)
+	if err != nil {
+		return err
+	}
+	path, named := h.Config, false
+	if opt.config != "" {
+		path, named = opt.config, true
+	}
+	cfg, err := loadConfig(path, named, opt.flags, os.LookupEnv)
+	if err != nil {
+		return usageError{err}
+	}
+	log, err := cfg.logger()
+	if err != nil {
+		return usageError{err}
+	}
+	if err := h.Prepare(); err != nil {
+		return err
+	}
+	lock, err := h.Acquire()
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	id, err := openIdentity(h)
+	if err != nil {
+		return err
+	}
+	db, err := store.Open(h.Store, store.Options{}, node.Tables()...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+
+	var n *node.Node
+	network, err := listen(db, cfg.Listen, p2p.Config{
+		Identity: id,
+		MDNS:     cfg.MDNS,
+		MayDial:  func(peer contact.ODID) bool { return n.Relation.MayDial(peer) },
+		Log:      log,
+	})
+	if err != nil {
+		return err
+	}
+	n, err = node.New(node.Config{DB: db, Identity: id, Transport: network, Neighbourhood: network, Log: log})
+	if err != nil {
+		return err
+	}
+	api, err := server.New(server.Config{Node: n, Socket: h.Socket, Version: version, Log: log})
+	if err != nil {
+		return err
+	}
+	return serve(ctx, n, api, h.Socket)
+}
+
+// serve runs the device and its API until ctx ends or one of them fails.
+func serve(ctx context.Context, n *node.Node, api *server.Server, socket string) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var parts sync.WaitGroup
+	var nodeErr, apiErr error
+	parts.Go(func() {
+		defer stop()
+		nodeErr = n.Run(ctx)
+	})
+	parts.Go(func() {
+		defer stop()
+		apiErr = api.Run(ctx)
+	})
+	parts.Go(func() {
+		select {
+		case <-api.Ready():
+		case <-ctx.Done():
+			return
+		}
+		daemon.SdNotify(false, daemon.SdNotifyReady)
+		greet(ctx, os.Stdout, n, socket)
+		<-ctx.Done()
+		daemon.SdNotify(false, daemon.SdNotifyStopping)
+	})
+	parts.Wait()
+	return errors.Join(nodeErr, apiErr)
+}
+
+// listen opens the network where it listened the last time, so that addresses
+// which others know stay good, or anew if something else listens there now.
+func listen(db *store.DB, asked []string, cfg p2p.Config) (*p2p.Transport, error) {
+	before, err := node.ListenOn(db, asked)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Listen = before
+	network, err := open(cfg)
+	if err != nil && !slices.Equal(before, asked) {
+		cfg.Log.Warn("can't listen where this device did before, choosing other ports", "err", err)
+		cfg.Listen = asked
+		network, err = open(cfg)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return network, node.Listening(db, asked, network.ListenAddresses())
+}
+
+func open(cfg p2p.Config) (*p2p.Transport, error) {
+	network, err := p2p.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return network, network.Listen()
+}
+
+// openIdentity loads the device's key, or makes it with a new home. A store
+// without its key is an accident that a new key would make worse: contacts would
+// see another device.
+func openIdentity(h home.Home) (*identity.Identity, error) {
+	_, err := os.Stat(h.Key)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(h.Store); err == nil {
+			return nil, hinted{
+				fmt.Errorf("%s is missing, though %s is there", h.Key, h.Store),
+				"restore the key from a backup; a new one would make this another device",
+			}
+		}
+	}
+	return identity.LoadOrCreate(h.Key)
+}

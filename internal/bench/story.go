@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/internal/devices"
+)
+
+// pair starts two fresh devices.
+func (b *bench) pair(ctx context.Context, name string) (ana, bob *devices.Device, stop func(), err error) {
+	ana = devices.New(b.program("contactsd"), filepath.Join(b.dir, name+"-a"), "Ana")
+	bob = devices.New(b.program("contactsd"), filepath.Join(b.dir, name+"-b"), "Bob")
+	stop = func() {
+		ana.Stop(syscall.SIGTERM)
+		bob.Stop(syscall.SIGTERM)
+	}
+	for _, d := range []*devices.Device{ana, bob} {
+		if err := d.Start(ctx); err != nil {
+			stop()
+			return nil, nil, nil, err
+		}
+	}
+	return ana, bob, stop, nil
+}
+
+func code(ctx context.Context, d *devices.Device) (string, error) {
+	shown, err := d.Pairing().ShowCode(ctx, &contactsv1.ShowCodeRequest{Once: true})
+	if err != nil {
+		return "", err
+	}
+	defer shown.Close()
+	if !shown.Receive() {
+		return "", fmt.Errorf("no code: %w", shown.Err())
+	}
+	return shown.Msg().GetCode().GetCode(), nil
+}
+
+func trust(ctx context.Context, who, of *devices.Device) (string, error) {
+	c, err := who.Contacts().GetContact(ctx, &contactsv1.GetContactRequest{Contact: of.ODID})
+	if err != nil {
+		return "", err
+	}
+	return c.GetContact().GetTrust(), nil
+}
+
+// pairing measures strangers who become trusted contacts: by the CLI, processes
+// included, until both lists say so; and between the daemons alone.
+func (b *bench) pairing(ctx context.Context) ([]row, error) {
+	var whole, inside, start []time.Duration
+	for i := range b.runs {
+		for _, byCLI := range []bool{true, false} {
+			took, err := b.pairOnce(ctx, fmt.Sprintf("pair-%d-%t", i, byCLI), byCLI)
+			if err != nil {
+				return nil, err
+			}
+			if byCLI {
+				whole = append(whole, took)
+			} else {
+				inside = append(inside, took)
+			}
+		}
+		began := time.Now()
+		if err := exec.CommandContext(ctx, b.program("contactsctl"), "version").Run(); err != nil {
+			return nil, fmt.Errorf("contactsctl version: %w", err)
+		}
+		start = append(start, time.Since(began))
+	}
+	return []row{
+		compare("pair CODE until both lists say paired", median(whole), "ms", "limit", 65),
+		compare("pairing between the two daemons", median(inside), "ms", "limit", 17),
+		compare("start of contactsctl", median(start), "ms", "pair CODE", median(whole)),
+	}, nil
+}
+
+func (b *bench) pairOnce(ctx context.Context, name string, byCLI bool) (time.Duration, error) {
+	ana, bob, stop, err := b.pair(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	defer stop()
+	digits, err := code(ctx, ana)
+	if err != nil {
+		return 0, err
+	}
+	at, err := ana.Address(ctx, "/quic-v1/")
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	if byCLI {
+		out, err := exec.CommandContext(ctx, b.program("contactsctl"), "--home", bob.Home, "pair", digits, "--at", at).CombinedOutput()
+		if err != nil {
+			return 0, fmt.Errorf("contactsctl pair: %w\n%s", err, out)
+		}
+	} else if _, err := bob.Pairing().EnterCode(ctx, &contactsv1.EnterCodeRequest{Code: digits, At: at}); err != nil {
+		return 0, err
+	}
+	took := time.Since(began)
+	for _, who := range [][2]*devices.Device{{ana, bob}, {bob, ana}} {
+		if t, err := trust(ctx, who[0], who[1]); err != nil || t != "paired" {
+			return 0, fmt.Errorf("%s sees %q after pairing, %w", who[0].Name, t, err)
+		}
+	}
+	return took, nil
+}
+
+// paired starts two devices and pairs them.
+func (b *bench) paired(ctx context.Context, name string) (ana, bob *devices.Device, stop func(), err error) {
+	ana, bob, stop, err = b.pair(ctx, name)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	digits, err := code(ctx, ana)
+	if err == nil {
+		var at string
+		if at, err = ana.Address(ctx, "/quic-v1/"); err == nil {
+			_, err = bob.Pairing().EnterCode(ctx, &contactsv1.EnterCodeRequest{Code: digits, At: at})
+		}
+	}
+	if err != nil {
+		stop()
+		return nil, nil, nil, err
+	}
+	return ana, bob, stop, nil
+}

@@ -1,0 +1,119 @@
+// Package devices runs real daemons in homes of their own on loopback, for the
+// demonstration, the benchmarks, and tests of whole programs. They look for
+// nobody on the network: mDNS is off, and they listen on 127.0.0.1 alone.
+package devices
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/client"
+)
+
+// Device is one daemon and its home. Its Client calls the daemon.
+type Device struct {
+	client.Client
+	Name string
+	ODID string
+
+	program string
+	daemon  *exec.Cmd
+	exited  chan struct{} // closed when the daemon is gone
+	stderr  bytes.Buffer
+}
+
+// New returns a device that program, a contactsd binary, will run in home.
+func New(program, home, name string) *Device {
+	return &Device{program: program, Name: name, Client: client.Client{Home: home}}
+}
+
+// Start runs the daemon, waits until it answers and can be reached, and names it.
+func (d *Device) Start(ctx context.Context) error {
+	d.stderr.Reset()
+	d.daemon = exec.Command(d.program, "--home", d.Home, "--mdns=false", "--log-level=error",
+		"--listen=/ip4/127.0.0.1/udp/0/quic-v1", "--listen=/ip4/127.0.0.1/tcp/0")
+	d.daemon.Stderr = &d.stderr
+	d.daemon.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := d.daemon.Start(); err != nil {
+		return err
+	}
+	exited := make(chan struct{})
+	go func() {
+		d.daemon.Wait()
+		close(exited)
+	}()
+	d.exited = exited
+	d.Close() // connections to the daemon before
+	err := Until(ctx, d.Name+"'s daemon to answer", func() (bool, error) {
+		select {
+		case <-exited:
+			return false, errors.New("the daemon ended at once")
+		default:
+		}
+		status, err := d.Status(ctx)
+		if err != nil {
+			return false, nil // not yet; Until says so if it never does
+		}
+		d.ODID = status.GetOdid()
+		return len(status.GetAddresses()) > 0, nil
+	})
+	if err != nil {
+		d.Stop(syscall.SIGKILL)
+		return fmt.Errorf("%w\n%s", err, d.stderr.String())
+	}
+	_, err = d.Device().SetProfile(ctx, &contactsv1.SetProfileRequest{Name: &d.Name})
+	return err
+}
+
+// Stop ends the daemon with a signal, if it runs, and waits until it is gone.
+func (d *Device) Stop(sig syscall.Signal) {
+	if d.daemon == nil {
+		return
+	}
+	d.daemon.Process.Signal(sig)
+	<-d.exited
+	d.daemon = nil
+}
+
+// Status asks the daemon how it is.
+func (d *Device) Status(ctx context.Context) (*contactsv1.GetStatusResponse, error) {
+	return d.Device().GetStatus(ctx, &contactsv1.GetStatusRequest{})
+}
+
+// Address returns where other devices of this machine reach the daemon, by a
+// transport such as "/tcp/" or "/quic-v1".
+func (d *Device) Address(ctx context.Context, transport string) (string, error) {
+	status, err := d.Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, address := range status.GetAddresses() {
+		if strings.Contains(address, "/127.0.0.1/") && strings.Contains(address+"/", transport) {
+			return address, nil
+		}
+	}
+	return "", fmt.Errorf("no address with %s among %v", transport, status.GetAddresses())
+}
+
+// Until asks every millisecond until f says yes, fails, or ctx ends.
+func Until(ctx context.Context, what string, f func() (bool, error)) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		if yes, err := f(); yes || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited in vain for %s: %w", what, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
