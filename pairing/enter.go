@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"contactsd/contact"
@@ -336,8 +337,23 @@ func telling(failures []error) error {
 	return ErrNobody
 }
 
-// enter runs one session with a device.
+// enter runs one session with a device. A connection that turns out to be dead,
+// as after a restart of the other device, is made anew once.
 func (s *Service) enter(ctx context.Context, peer contact.ODID, digits string, allow contact.Permissions, addrs ...transport.Address) (Result, error) {
+	r, err := s.attempt(ctx, peer, digits, allow, addrs...)
+	lost := func() bool {
+		return errors.Is(err, ErrNoWindow) && !slices.Contains(s.cfg.Network.Connected(), peer)
+	}
+	if lost() {
+		r, err = s.attempt(ctx, peer, digits, allow, addrs...)
+	}
+	if lost() {
+		err = fmt.Errorf("%w (%v)", ErrUnreachable, err)
+	}
+	return r, err
+}
+
+func (s *Service) attempt(ctx context.Context, peer contact.ODID, digits string, allow contact.Permissions, addrs ...transport.Address) (Result, error) {
 	dialling, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if err := s.cfg.Addresses.Dial(dialling, peer, addrs...); err != nil {

@@ -70,6 +70,7 @@ func (s *showing) run() (Result, error) {
 			return s.seal(*ok)
 		}
 		s.failed()
+		s.proving(false)
 		if i+1 < len(codes) {
 			if err := s.send(typeReject, reject{reasonCode, true}.encode()); err != nil {
 				return Result{}, err
@@ -132,7 +133,6 @@ func (s *showing) round(h hello, round uint8, code *shownCode) (*proven, error) 
 	key := isk(sid, k, own.Y, shower, p.share, enterer)
 	if !hmac.Equal(p.tag, confirmation(sid, key, p.share, enterer)) || !s.use(code) {
 		clear(key)
-		s.proving(false)
 		return nil, nil
 	}
 	return &proven{sid, key, confirmation(sid, key, own.Y, shower), s.said}, nil
