@@ -145,6 +145,7 @@ func (s *Service) settle(tx *store.Tx, e *entry, before contact.View) error {
 			err = emit(contact.ContactUnpaired)
 		case after.Status == contact.StatusRemoved:
 			err = emit(contact.ContactRemoved)
+		case !onList(before) && onList(after): // enlist has said it
 		default:
 			err = emit(contact.ContactChanged)
 		}
@@ -154,6 +155,11 @@ func (s *Service) settle(tx *store.Tx, e *entry, before contact.View) error {
 	}
 	tx.OnCommit(func() { s.cfg.Changed(e.peer) })
 	return nil
+}
+
+// onList reports whether this device lists the other.
+func onList(v contact.View) bool {
+	return v.Status == contact.StatusAccepted || v.Status == contact.StatusPending && !v.Incoming
 }
 
 // touch asks Run to exchange statements with peer soon.
