@@ -68,15 +68,15 @@ func ParseODID(text string) (ODID, error) {
 		return ODID{}, fmt.Errorf("%w: %s", ErrODIDChecksum, hint)
 	}
 	raw, err := bech32.ConvertBits(data, 5, 8, false)
-	if err != nil || len(raw) != len(ODID{}) {
-		return ODID{}, fmt.Errorf("%w: %d characters, an ODID has %d", ErrODIDLength, len(text), odidLength)
+	if err != nil {
+		return ODID{}, fmt.Errorf("%w: bits left over", ErrODIDKey)
 	}
 	return ODIDFromKey(raw)
 }
 
 // ODIDFromKey makes an ODID of a raw Ed25519 public key. It returns ErrODIDKey
-// for bytes that are no point of the curve, or one of small order, under which
-// anybody could sign.
+// for bytes that are no point of the curve, not its one encoding (or a device
+// could have two ODIDs), or a point of small order, under which anybody could sign.
 func ODIDFromKey(key []byte) (ODID, error) {
 	var id ODID
 	if len(key) != len(id) {
@@ -85,6 +85,9 @@ func ODIDFromKey(key []byte) (ODID, error) {
 	point, err := new(edwards25519.Point).SetBytes(key)
 	if err != nil {
 		return id, fmt.Errorf("%w: not a point of the curve", ErrODIDKey)
+	}
+	if string(point.Bytes()) != string(key) {
+		return id, fmt.Errorf("%w: not the point's own encoding", ErrODIDKey)
 	}
 	if new(edwards25519.Point).MultByCofactor(point).Equal(edwards25519.NewIdentityPoint()) == 1 {
 		return id, fmt.Errorf("%w: a point of small order", ErrODIDKey)
@@ -154,21 +157,46 @@ func DecodeSecret(text string) (seed [32]byte, err error) {
 const bech32Alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 // locateTypo finds the one position at which exchanging a single character
-// makes lower a valid ODID. With more mistakes than one there is none.
+// makes lower, which has only characters of the alphabet, a valid ODID. With more
+// mistakes than one there is none.
 func locateTypo(lower string) (int, bool) {
-	b := []byte(lower)
-	for i := len(odidPrefix) + 1; i < len(b); i++ {
-		was := b[i]
-		for _, c := range []byte(bech32Alphabet) {
-			if c == was {
-				continue
-			}
-			b[i] = c
-			if _, _, v, err := bech32.DecodeGeneric(string(b)); err == nil && v == bech32.VersionM {
-				return i, true
+	const data = len(odidPrefix) + 1
+	values := make([]byte, 0, 2*len(odidPrefix)+1+len(lower)-data)
+	for _, c := range []byte(odidPrefix) {
+		values = append(values, c>>5)
+	}
+	values = append(values, 0)
+	for _, c := range []byte(odidPrefix) {
+		values = append(values, c&31)
+	}
+	before := len(values)
+	for _, c := range []byte(lower[data:]) {
+		values = append(values, byte(strings.IndexByte(bech32Alphabet, c)))
+	}
+	for i := before; i < len(values); i++ {
+		was := values[i]
+		for values[i] = range byte(32) {
+			if values[i] != was && bech32Checksum(values) == bech32mChecksum {
+				return data + i - before, true
 			}
 		}
-		b[i] = was
+		values[i] = was
 	}
 	return 0, false
+}
+
+// bech32mChecksum is what bech32Checksum makes of a valid bech32m text (BIP-350).
+const bech32mChecksum = 0x2bc830a3
+
+// bech32Checksum is the checksum of BIP-173 over the expanded prefix and the data.
+func bech32Checksum(values []byte) uint32 {
+	sum := uint32(1)
+	for _, v := range values {
+		top := sum >> 25
+		sum = (sum&0x1ffffff)<<5 ^ uint32(v)
+		for i, g := range [...]uint32{0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3} {
+			sum ^= -(top >> i & 1) & g
+		}
+	}
+	return sum
 }
