@@ -145,3 +145,24 @@ func TestEmittedTellsOfDurableEventsOnly(t *testing.T) {
 	}
 	wantEvents(t, db, 0, 10, 1, 1)
 }
+
+// Whoever is told finds the event, even if the disk is slow.
+func TestEmittedComesAfterTheEventCanBeRead(t *testing.T) {
+	db := newTest(t)
+	for n := 1; n <= 30; n++ {
+		told := db.Emitted()
+		read := make(chan error)
+		go func() {
+			<-told
+			entries, err := db.Events(uint64(n-1), 10)
+			if err == nil && len(entries) != 1 {
+				err = fmt.Errorf("%d events", len(entries))
+			}
+			read <- err
+		}()
+		emit(t, db, n, n)
+		if err := <-read; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
