@@ -14,12 +14,12 @@ import (
 	"contactsd/store"
 )
 
-// stamp is nil for the zero time.
+// stamp is nil for the zero time. Nobody needs less than a millisecond.
 func stamp(t time.Time) *timestamppb.Timestamp {
 	if t.IsZero() {
 		return nil
 	}
-	return timestamppb.New(t)
+	return timestamppb.New(t.Truncate(time.Millisecond))
 }
 
 func presenceOf(p presence.Presence) *contactsv1.Presence {

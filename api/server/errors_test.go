@@ -1,0 +1,93 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"connectrpc.com/connect"
+
+	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/contact"
+	"contactsd/identity"
+	"contactsd/presence"
+	"contactsd/relation"
+)
+
+func identityOf(t *testing.T) contact.ODID {
+	t.Helper()
+	id, err := identity.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id.Self()
+}
+
+func presenceNamed(state string) presence.Presence {
+	s, err := presence.ParseState(state)
+	if err != nil {
+		panic(err)
+	}
+	return presence.Presence{State: s}
+}
+
+func infoOf(t *testing.T, e *connect.Error) *contactsv1.ErrorInfo {
+	t.Helper()
+	for _, d := range e.Details() {
+		if v, err := d.Value(); err == nil {
+			if info, ok := v.(*contactsv1.ErrorInfo); ok {
+				return info
+			}
+		}
+	}
+	t.Fatalf("%v has no detail", e)
+	return nil
+}
+
+func TestEveryErrorHasAReasonAndReads(t *testing.T) {
+	for _, a := range answers() {
+		e, known := explain(fmt.Errorf("doing something: %w", a.is))
+		info := infoOf(t, e)
+		if !known || e.Code() != a.code || info.Reason != a.reason || info.Reason == "" || e.Message() == "" {
+			t.Errorf("%v: %v, %v", a.is, e, info)
+		}
+	}
+}
+
+func TestErrorsNameFieldAndLimit(t *testing.T) {
+	e, _ := explain(fmt.Errorf("set: %w", &contact.LimitError{Field: "remark", Got: 97, Limit: 96, Unit: "bytes"}))
+	if info := infoOf(t, e); e.Code() != connect.CodeInvalidArgument || info.Field != "remark" || info.Limit != "96 bytes" || e.Message() != "remark of 97 bytes, at most 96" {
+		t.Errorf("%v, %v", e, info)
+	}
+	e, _ = explain(&relation.AmbiguousError{Text: "bob", Candidates: []relation.Contact{{Remark: "bob"}, {Name: "Bob"}}})
+	if info := infoOf(t, e); e.Code() != connect.CodeInvalidArgument || info.Reason != "ambiguous_contact" {
+		t.Errorf("%v, %v", e, info)
+	}
+	_, err := contact.ParseODID("bob")
+	e, _ = explain(err)
+	if info := infoOf(t, e); e.Message() != "not an ODID" || info.Hint != `an ODID begins with "odid1"` {
+		t.Errorf("%v, %v", e, info)
+	}
+}
+
+func TestUnforeseenErrorIsInternal(t *testing.T) {
+	e, known := explain(errors.New("odd"))
+	if known || e.Code() != connect.CodeInternal || infoOf(t, e).Reason != "internal" {
+		t.Errorf("%v", e)
+	}
+}
+
+// FuzzResume: a page token of anybody's making gives a place in the list or an error.
+func FuzzResume(f *testing.F) {
+	var self contact.ODID
+	f.Add("")
+	f.Add("3:" + self.String())
+	f.Add(pageToken(1, self))
+	f.Add("99999999999999999999:odid1")
+	f.Fuzz(func(t *testing.T, token string) {
+		list := make([]relation.Contact, 3)
+		if at, err := resume(list, token); err == nil && (at < 0 || at > len(list)) {
+			t.Errorf("%q: %d", token, at)
+		}
+	})
+}

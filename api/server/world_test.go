@@ -1,0 +1,172 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/client"
+	"contactsd/identity"
+	"contactsd/node"
+	"contactsd/store"
+	"contactsd/transport/memnet"
+)
+
+// world is a network in memory on which devices with an API live.
+type world struct {
+	t   *testing.T
+	net *memnet.Network
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return &world{t, memnet.New(memnet.Options{})}
+}
+
+// user is a device with its API, called through the client.
+type user struct {
+	*client.Client
+	t      *testing.T
+	odid   string
+	server *Server
+	node   *node.Node
+	stop   func() error // stops the API alone and returns Run's error
+}
+
+// user starts a device. It is stopped with the test.
+func (w *world) user(name string) *user {
+	w.t.Helper()
+	id, err := identity.Generate()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	dir := w.t.TempDir()
+	db, err := store.Open(filepath.Join(dir, "contacts.db"), store.Options{NoSync: true}, node.Tables()...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	dev := w.net.Device(id.Self())
+	n, err := node.New(node.Config{DB: db, Identity: id, Transport: dev, Neighbourhood: dev})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	dev.SetMayDial(n.Relation.MayDial)
+	s, err := New(Config{Node: n, Socket: filepath.Join(dir, "contactsd.sock"), Version: "test"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	u := &user{Client: &client.Client{Socket: s.socket}, t: w.t, odid: id.Self().String(), server: s, node: n}
+	nodeStop := background(n.Run)
+	u.stop = background(s.Run)
+	<-s.Ready()
+	w.t.Cleanup(func() {
+		u.Close()
+		if err := errors.Join(u.stop(), nodeStop(), db.Close()); err != nil {
+			w.t.Errorf("%s: stop: %v", name, err)
+		}
+	})
+	if _, err := u.Device().SetProfile(u.ctx(), &contactsv1.SetProfileRequest{Name: &name}); err != nil {
+		w.t.Fatal(err)
+	}
+	return u
+}
+
+// background runs f; the function returned ends it and returns its error, any
+// number of times.
+func background(f func(context.Context) error) func() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	var err error
+	go func() {
+		defer close(done)
+		err = f(ctx)
+	}()
+	return func() error {
+		cancel()
+		<-done
+		return err
+	}
+}
+
+// ctx bounds a test that hangs.
+func (u *user) ctx() context.Context {
+	ctx, cancel := context.WithTimeout(u.t.Context(), 20*time.Second)
+	u.t.Cleanup(cancel)
+	return ctx
+}
+
+// pair pairs u, who shows the code, with v.
+func (u *user) pair(v *user) {
+	u.t.Helper()
+	shown, err := u.Pairing().ShowCode(u.ctx(), &contactsv1.ShowCodeRequest{})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	defer shown.Close()
+	if !shown.Receive() {
+		u.t.Fatal(shown.Err())
+	}
+	r, err := v.Pairing().EnterCode(v.ctx(), &contactsv1.EnterCodeRequest{Code: shown.Msg().GetCode().Code})
+	if err != nil || !r.Confirmed || r.Contact.Odid != u.odid || r.Contact.Trust != "paired" {
+		u.t.Fatalf("enter: %v, %v", r, err)
+	}
+	for shown.Receive() {
+		if c := shown.Msg().GetPaired(); c != nil {
+			if c.Odid != v.odid || c.Trust != "paired" {
+				u.t.Fatalf("shown: %v", c)
+			}
+			return
+		}
+	}
+	u.t.Fatalf("the one who showed the code is not told: %v", shown.Err())
+}
+
+// raw sends a request as any HTTP client would.
+func (u *user) raw(method, path, body string, header ...string) (status int, answer string) {
+	u.t.Helper()
+	req, err := http.NewRequestWithContext(u.ctx(), method, "http://localhost"+path, strings.NewReader(body))
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(header); i += 2 {
+		if header[i] == "Host" {
+			req.Host = header[i+1]
+		}
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := u.overSocket().Do(req)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+func (u *user) overSocket() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", u.server.socket)
+		},
+	}}
+}
+
+// fails checks the reason and code of an error.
+func fails(t *testing.T, err error, reason string) {
+	t.Helper()
+	if got := client.Reason(err); got != reason {
+		t.Errorf("reason %q, want %q (%v)", got, reason, err)
+	}
+}
