@@ -25,8 +25,18 @@ var accepted = contact.View{
 	Given: contact.AllPermissions, Received: contact.AllPermissions,
 }
 
+// tester is what stories report to: a test, or one run of a property.
+type tester interface {
+	Helper()
+	Error(...any)
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
 // world is two devices that accept each other, on a network in one bubble.
 type world struct {
+	t          tester
+	home       testing.TB // of files and of what outlives a story
 	net        *memnet.Network
 	alice, bob *device
 }
@@ -42,8 +52,10 @@ func inWorld(t *testing.T, story func(*testing.T, *world)) {
 	})
 }
 
-func newWorld(t testing.TB) *world {
-	w := &world{net: memnet.New(memnet.Options{Latency: time.Millisecond})}
+func newWorld(t testing.TB) *world { return newWorldFor(t, t) }
+
+func newWorldFor(t tester, home testing.TB) *world {
+	w := &world{t: t, home: home, net: memnet.New(memnet.Options{Latency: time.Millisecond})}
 	w.alice, w.bob = newDevice(t, w, 1), newDevice(t, w, 2)
 	w.alice.relate(w.bob, accepted)
 	w.bob.relate(w.alice, accepted)
@@ -52,7 +64,7 @@ func newWorld(t testing.TB) *world {
 
 // device is a node with messages alone; its relations are what the test says.
 type device struct {
-	t    testing.TB
+	t    tester
 	w    *world
 	self contact.ODID
 	path string
@@ -69,14 +81,14 @@ type device struct {
 	views map[contact.ODID]contact.View
 }
 
-func newDevice(t testing.TB, w *world, seed byte) *device {
+func newDevice(t tester, w *world, seed byte) *device {
 	t.Helper()
 	id, err := identity.FromSeed([32]byte{seed})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &device{
-		t: t, w: w, self: id.Self(), path: filepath.Join(t.TempDir(), "store"),
+		t: t, w: w, self: id.Self(), path: filepath.Join(w.home.TempDir(), "store"),
 		views: make(map[contact.ODID]contact.View),
 	}
 }
@@ -122,7 +134,7 @@ func (d *device) start() {
 	d.stopNetwork = background(d.t, d.net.Run)
 	d.stopService = background(d.t, d.svc.Run)
 	d.up = true
-	d.t.Cleanup(d.stop)
+	d.w.home.Cleanup(d.stop)
 }
 
 func (d *device) open() {
@@ -157,7 +169,7 @@ func (d *device) crash() {
 // backup copies the store of a device that is down.
 func (d *device) backup() (path string) {
 	d.t.Helper()
-	path = filepath.Join(d.t.TempDir(), "backup")
+	path = filepath.Join(d.w.home.TempDir(), "backup")
 	copyFile(d.t, d.path, path)
 	return path
 }
@@ -167,7 +179,7 @@ func (d *device) restore(path string) {
 	copyFile(d.t, path, d.path)
 }
 
-func copyFile(t testing.TB, from, to string) {
+func copyFile(t tester, from, to string) {
 	t.Helper()
 	data, err := os.ReadFile(from)
 	if err == nil {
@@ -178,7 +190,7 @@ func copyFile(t testing.TB, from, to string) {
 	}
 }
 
-func background(t testing.TB, f func(context.Context) error) (stop func()) {
+func background(t tester, f func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f(ctx) }()
@@ -263,7 +275,7 @@ func (d *device) write(peer *device, text string) Message {
 	return m
 }
 
-func newID(t testing.TB) ID {
+func newID(t tester) ID {
 	t.Helper()
 	id, err := NewID()
 	if err != nil {

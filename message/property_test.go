@@ -1,0 +1,225 @@
+package message
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"contactsd/contact"
+)
+
+// Whatever two users do and whatever happens to their devices: in the end each
+// has what the other's history says was sent, once and in order.
+func TestAnyStoryEndsWithEverythingDeliveredOnce(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var failure any
+		synctest.Test(t, func(t *testing.T) {
+			// The property fails by a panic, which has to leave the bubble.
+			defer func() { failure = recover() }()
+			s := newStory(rt, t)
+			rt.Repeat(s.acts())
+			s.end()
+			s.check(s.w.alice, s.w.bob)
+			s.check(s.w.bob, s.w.alice)
+		})
+		if failure != nil {
+			panic(failure)
+		}
+	})
+}
+
+func (s *story) acts() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"write":   s.write,
+		"write 2": s.write,
+		"pass":    func(rt *rapid.T) { pass(time.Duration(rapid.IntRange(0, 600).Draw(rt, "seconds")) * time.Second) },
+		"moment":  func(rt *rapid.T) { pass(time.Duration(rapid.IntRange(0, 5).Draw(rt, "ms")) * time.Millisecond) },
+		"cut":     func(*rapid.T) { s.w.net.Cut(s.w.alice.self, s.w.bob.self) },
+		"oneway":  s.cutOneWay,
+		"heal":    func(*rapid.T) { s.w.net.Heal(s.w.alice.self, s.w.bob.self) },
+		"drop":    func(*rapid.T) { s.w.net.Drop(s.w.alice.self, s.w.bob.self) },
+		"crash":   s.crash,
+		"blow":    s.blow,
+		"backup":  s.backup,
+		"restore": s.restore,
+		"cancel":  s.cancel,
+		"narrow":  s.narrow,
+		"widen":   func(*rapid.T) { s.widen() },
+	}
+}
+
+type story struct {
+	w        *world
+	rt       *rapid.T
+	count    int
+	sent     map[ID]int // in the order of writing
+	backups  map[*device][]string
+	restored bool
+	// A restore may bring a cancelled message back after those behind it arrived.
+	cancelled map[ID]bool
+}
+
+func newStory(rt *rapid.T, t *testing.T) *story {
+	s := &story{w: newWorldFor(rt, t), rt: rt, sent: make(map[ID]int), backups: make(map[*device][]string), cancelled: make(map[ID]bool)}
+	s.w.alice.start()
+	s.w.bob.start()
+	return s
+}
+
+func (s *story) who(rt *rapid.T) (d, other *device) {
+	if rapid.Bool().Draw(rt, "alice") {
+		return s.w.alice, s.w.bob
+	}
+	return s.w.bob, s.w.alice
+}
+
+func (s *story) write(rt *rapid.T) {
+	d, other := s.who(rt)
+	for range rapid.IntRange(1, 8).Draw(rt, "messages") {
+		s.count++
+		s.sent[d.write(other, strconv.Itoa(s.count)).ID] = s.count
+	}
+}
+
+func (s *story) cutOneWay(rt *rapid.T) {
+	d, other := s.who(rt)
+	s.w.net.CutOneWay(d.self, other.self)
+}
+
+func (s *story) crash(rt *rapid.T) {
+	d, _ := s.who(rt)
+	d.crash()
+	d.start()
+}
+
+// blow crashes a device in the middle of what it is doing.
+func (s *story) blow(rt *rapid.T) {
+	d, _ := s.who(rt)
+	d.tap.blowAfter(rapid.IntRange(1, 12).Draw(rt, "operations"))
+	s.write(rt)
+	pass(time.Second)
+	d.crash()
+	d.start()
+}
+
+func (s *story) backup(rt *rapid.T) {
+	d, _ := s.who(rt)
+	d.stop()
+	s.backups[d] = append(s.backups[d], d.backup())
+	d.start()
+}
+
+// restore goes back to a backup, as a user does or as one who copies files.
+// Backups made since are of another life of the device.
+func (s *story) restore(rt *rapid.T) {
+	d, _ := s.who(rt)
+	if len(s.backups[d]) == 0 {
+		rt.Skip("no backup")
+	}
+	n := rapid.IntRange(0, len(s.backups[d])-1).Draw(rt, "backup")
+	s.restored = true
+	d.crash()
+	d.restore(s.backups[d][n])
+	s.backups[d] = s.backups[d][:n+1]
+	if rapid.Bool().Draw(rt, "properly") {
+		d.open()
+		if err := d.db.Update(NewEpoch); err != nil {
+			rt.Fatal(err)
+		}
+		d.db.Close()
+	}
+	d.start()
+}
+
+func (s *story) cancel(rt *rapid.T) {
+	d, _ := s.who(rt)
+	page, err := d.svc.Outbox(OutboxQuery{})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	if len(page.Messages) == 0 {
+		rt.Skip("nothing waits")
+	}
+	m := page.Messages[rapid.IntRange(0, len(page.Messages)-1).Draw(rt, "message")]
+	s.cancelled[m.ID] = true
+	if _, err := d.svc.Cancel(m.ID); err != nil {
+		rt.Fatal(err)
+	}
+}
+
+func (s *story) narrow(rt *rapid.T) {
+	d, other := s.who(rt)
+	v := contact.View{Status: contact.StatusAccepted, Given: contact.Presence, Received: contact.AllPermissions}
+	if rapid.Bool().Draw(rt, "told") {
+		other.relate(d, contact.View{Status: contact.StatusAccepted, Given: contact.AllPermissions, Received: contact.Presence})
+		other.svc.Wake(d.self)
+	}
+	d.relate(other, v)
+}
+
+func (s *story) widen() {
+	s.w.alice.relate(s.w.bob, accepted)
+	s.w.bob.relate(s.w.alice, accepted)
+	s.w.alice.svc.Wake(s.w.bob.self)
+	s.w.bob.svc.Wake(s.w.alice.self)
+}
+
+// end lets everything become well again. A word from each side makes it look
+// at what the other holds.
+func (s *story) end() {
+	s.w.net.Heal(s.w.alice.self, s.w.bob.self)
+	s.widen()
+	pass(2 * time.Hour)
+	for _, d := range []*device{s.w.alice, s.w.bob} {
+		other := s.w.alice
+		if d == other {
+			other = s.w.bob
+		}
+		s.count++
+		s.sent[d.write(other, "last").ID] = s.count
+	}
+	pass(2 * time.Hour)
+}
+
+func (s *story) check(from, to *device) {
+	from.wantQueued(0)
+	var got []int
+	seen := make(map[ID]bool)
+	for _, m := range to.history(from) {
+		if m.Direction == Out || m.Kind == KindGap {
+			continue
+		}
+		n, sent := s.sent[m.ID]
+		switch {
+		case !sent:
+			s.rt.Fatalf("%s was never sent", m.ID)
+		case seen[m.ID]:
+			s.rt.Fatalf("message %d is there twice", n)
+		}
+		seen[m.ID] = true
+		if !s.restored || !s.cancelled[m.ID] {
+			got = append(got, n)
+		}
+	}
+	if !slices.IsSorted(got) {
+		s.rt.Fatalf("out of order: %d", got)
+	}
+	for _, m := range from.history(to) {
+		if m.Direction == In {
+			continue
+		}
+		n := s.sent[m.ID]
+		switch {
+		case m.State == Delivered && !seen[m.ID]:
+			s.rt.Fatalf("message %d is lost; received %d", n, got)
+		case m.State == Cancelled && seen[m.ID] && !s.restored && m.Note == "":
+			s.rt.Fatalf("message %d was cancelled and arrived", n)
+		case m.State != Delivered && m.State != Cancelled:
+			s.rt.Fatalf("message %d is %s", n, m.State)
+		}
+	}
+}
