@@ -84,7 +84,9 @@ type View struct {
 //	yes          yes            any                      accepted
 //
 // A block or report stands above all of it and leaves no permission and no
-// trust. A rejected ask leaves the state that stood before it.
+// trust. A rejected ask leaves the state that stood before it. The ask of a
+// removed contact is in TheirAsk and waits for the user, but it makes nothing of
+// the tombstone: an old ask, whose answer went with the removal, looks the same.
 func Derive(mine, theirs *Statement, m Marks) View {
 	v := View{Trust: Untrusted}
 	switch {
@@ -104,7 +106,7 @@ func Derive(mine, theirs *Statement, m Marks) View {
 		v.Status = StatusAccepted
 	case listed:
 		v.Status = StatusPending
-	case v.TheirAsk == AskOpen:
+	case v.TheirAsk == AskOpen && !m.Removed:
 		v.Status, v.Incoming = StatusPending, true
 	case m.Removed:
 		v.Status = StatusRemoved
@@ -214,8 +216,8 @@ func Outrun(mine *Signed, m Marks, shown Signed, st Statement) bool {
 }
 
 // TakeOver returns mine with everything withdrawn that the newer copy had
-// withdrawn already: consent that was taken back does not come back with a
-// backup. The caller gives it a seq above newer's with Next's rule.
+// withdrawn already: consent and trust that were taken back do not come back
+// with a backup. The caller gives it a seq above newer's with Next's rule.
 func TakeOver(mine, newer Statement) Statement {
 	if !newer.Listed {
 		return mine.Unlist(newer.Part)
@@ -223,6 +225,9 @@ func TakeOver(mine, newer Statement) Statement {
 	mine.Grants &= newer.Grants
 	if newer.Card == nil {
 		mine.Card = nil
+	}
+	if newer.Pair == nil {
+		mine.Pair = nil
 	}
 	return mine
 }
