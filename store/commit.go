@@ -140,7 +140,7 @@ func (db *DB) handOver(own *request, batch []*request) {
 	var left []*request
 	for _, r := range batch {
 		if !r.settled && r != own {
-			*r = request{fn: r.fn, wake: r.wake}
+			r.onCommit, r.err, r.panicked = nil, nil, nil
 			left = append(left, r)
 		}
 	}

@@ -71,6 +71,16 @@ func wantError(t *testing.T, got, want error) {
 	}
 }
 
+// What it is for can't be seen short of a power cut.
+func TestDiskIsSyncedUnlessToldOtherwise(t *testing.T) {
+	for _, noSync := range []bool{false, true} {
+		db := openTest(t, filepath.Join(t.TempDir(), "store"), Options{NoSync: noSync})
+		if db.bolt.NoSync != noSync || db.bolt.NoGrowSync || db.bolt.NoFreelistSync {
+			t.Errorf("NoSync %v: bbolt has %v", noSync, db.bolt.NoSync)
+		}
+	}
+}
+
 func TestFileIsPrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store")
 	openTest(t, path, Options{}, notes)
