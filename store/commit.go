@@ -114,15 +114,9 @@ func (db *DB) gather() {
 
 func (db *DB) lead(own *request) {
 	db.mu.Lock()
-	batch := db.queue
-	if len(batch) > maxBatch {
-		batch = batch[:maxBatch:maxBatch]
-		db.queue = append(db.spare[:0], db.queue[maxBatch:]...)
-		db.spare = nil
-	} else {
-		db.queue = db.spare[:0]
-		db.spare = nil
-	}
+	n := min(len(db.queue), maxBatch)
+	batch := db.queue[:n:n]
+	db.queue = db.queue[n:]
 	broken := db.broken
 	db.mu.Unlock()
 
@@ -164,7 +158,6 @@ func (db *DB) handOver(own *request, batch []*request) {
 			r.wake <- false
 		}
 	}
-	clear(batch)
 	if next != nil {
 		next.wake <- true
 	}

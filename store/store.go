@@ -36,7 +36,6 @@ type DB struct {
 
 	mu      sync.Mutex // guards what follows, held for moments only
 	queue   []*request // in order; the first one leads or is about to
-	spare   []*request // the queue's other backing array
 	leading bool
 	crowd   int // callers seen around the last commit
 	closed  bool
