@@ -30,8 +30,15 @@ func parse(a transport.Address) (contact.ODID, error) {
 	return id, nil
 }
 
-// Own implements transport.Addresses.
-func (d *Device) Own() []transport.Address { return []transport.Address{AddressOf(d.id)} }
+// Own implements transport.Addresses. A device has an address while it runs.
+func (d *Device) Own() []transport.Address {
+	d.net.mu.Lock()
+	defer d.net.mu.Unlock()
+	if !d.up() {
+		return nil
+	}
+	return []transport.Address{AddressOf(d.id)}
+}
 
 // Learn implements transport.Addresses.
 func (d *Device) Learn(peer contact.ODID, addrs []transport.Address) {

@@ -134,18 +134,26 @@ func (t *Transport) Own() []transport.Address {
 	return texts
 }
 
-func (t *Transport) interfaces() []ma.Multiaddr {
+// everywhere returns each address at which this device listens.
+func (t *Transport) everywhere() []ma.Multiaddr {
 	t.mu.Lock()
-	h := t.host
+	bound, over := t.bound, t.state == stopped
 	t.mu.Unlock()
-	if h == nil {
+	if len(bound) == 0 || over {
 		return nil
 	}
-	all, err := h.Network().InterfaceListenAddresses()
+	all, err := manet.ResolveUnspecifiedAddresses(bound, nil)
 	if err != nil {
 		t.log.Warn("can't read the addresses of the interfaces", "err", err)
-		return nil
 	}
+	return all
+}
+
+func (t *Transport) interfaces() []ma.Multiaddr { return reachable(t.everywhere()) }
+
+// reachable returns those of the addresses that others can use, or loopback if
+// that is all there is.
+func reachable(all []ma.Multiaddr) []ma.Multiaddr {
 	var near, local []ma.Multiaddr
 	for _, a := range all {
 		switch ip, ok := ipOf(a); {
@@ -255,6 +263,9 @@ func (t *Transport) ask(ctx context.Context, locations []location) (peer.ID, err
 	var where []ma.Multiaddr
 	for _, l := range locations {
 		where = append(where, l.addr)
+	}
+	if slices.ContainsFunc(t.everywhere(), func(own ma.Multiaddr) bool { return ma.Contains(where, own) }) {
+		return peerOf(t.self), nil
 	}
 	defer t.book.name(nobody, where)()
 	err = t.connect(ctx, contact.ODID(key))

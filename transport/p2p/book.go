@@ -53,6 +53,18 @@ func (b *book) put(into map[peer.ID][]string, p peer.ID, addrs []ma.Multiaddr) {
 	}
 }
 
+// find notes where p was found on the LAN. It reports whether there was room.
+func (b *book) find(p peer.ID, addrs []ma.Multiaddr) bool {
+	b.mu.Lock()
+	_, known := b.found[p]
+	full := !known && len(b.found) >= maxFound
+	b.mu.Unlock()
+	if !full {
+		b.put(b.found, p, addrs)
+	}
+	return !full
+}
+
 // name allows dialling p, at addrs too, until undo is called.
 func (b *book) name(p peer.ID, addrs []ma.Multiaddr) (undo func()) {
 	n := &naming{addrs}
@@ -75,7 +87,7 @@ func (b *book) isNamed(p peer.ID) bool {
 	return len(b.named[p]) > 0
 }
 
-// addrs returns where p may be dialled, what the user named first.
+// addrs returns where p may be dialled, in no order.
 func (b *book) addrs(p peer.ID) []ma.Multiaddr {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -67,7 +67,9 @@ func newHost(t *Transport) (host.Host, error) {
 		libp2p.Identity(key),
 		libp2p.NoListenAddrs, // Listen does it, and fails if one fails
 		libp2p.Transport(libp2pquic.NewTransport),
-		libp2p.Transport(tcp.NewTCPTransport),
+		// From the port it listens on, two devices that dial each other at once
+		// would meet in one TCP connection with two clients.
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),

@@ -53,7 +53,6 @@ type Transport struct {
 	book   *book
 	gate   *gate
 	peers  connected.Set
-	lan    lan
 
 	ready   chan struct{} // closed when the host listens
 	stopped chan struct{} // closed when it is about to stop
@@ -64,6 +63,7 @@ type Transport struct {
 	mu       sync.Mutex
 	state    state
 	host     host.Host
+	bound    []ma.Multiaddr // what the host listens on
 	swarm    *swarm.Swarm
 	handlers map[transport.Protocol]transport.Handler
 	inbound  map[peer.ID]int
@@ -132,6 +132,7 @@ func (t *Transport) Listen() error {
 		}
 	}
 	t.host, t.swarm, t.state = h, h.Network().(*swarm.Swarm), listening
+	t.bound = h.Network().ListenAddresses()
 	h.Network().Notify(&network.NotifyBundle{ConnectedF: t.connected, DisconnectedF: t.disconnected})
 	for p := range t.handlers {
 		h.SetStreamHandler(protocol.ID(p), t.serve)
@@ -145,11 +146,8 @@ func (t *Transport) Listen() error {
 func (t *Transport) ListenAddresses() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.host == nil {
-		return nil
-	}
 	var texts []string
-	for _, a := range t.host.Network().ListenAddresses() {
+	for _, a := range t.bound {
 		texts = append(texts, a.String())
 	}
 	return texts
@@ -165,6 +163,7 @@ func (t *Transport) Run(ctx context.Context) error {
 	if fresh {
 		if err := t.Listen(); err != nil {
 			t.stop()
+			t.work.Wait()
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,13 +51,22 @@ func (s *stream) Peer() contact.ODID { return s.peer }
 
 func (s *stream) Write(b []byte) (int, error) {
 	said, err := s.introduce(b)
-	if said || err != nil {
-		if err != nil {
-			return 0, err
-		}
+	switch {
+	case err != nil:
+		return 0, inTime(err)
+	case said:
 		return len(b), nil
 	}
-	return s.Stream.Write(b)
+	n, err := s.Stream.Write(b)
+	return n, inTime(err)
+}
+
+// inTime gives the timeouts of QUIC and yamux one name.
+func inTime(err error) error {
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w (%v)", os.ErrDeadlineExceeded, err)
+	}
+	return err
 }
 
 // introduce writes the opener's lines and b unless they were written before.
@@ -74,9 +84,10 @@ func (s *stream) introduce(b []byte) (said bool, err error) {
 
 func (s *stream) Read(b []byte) (int, error) {
 	if err := s.await(); err != nil {
-		return 0, err
+		return 0, inTime(err)
 	}
-	return s.Stream.Read(b)
+	n, err := s.Stream.Read(b)
+	return n, inTime(err)
 }
 
 // await takes the peer's lines off the stream. After a deadline that passed it
