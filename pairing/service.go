@@ -149,7 +149,7 @@ func (s *Service) Run(ctx context.Context) error {
 func (s *Service) announce(ctx context.Context) {
 	var group sync.WaitGroup
 	defer group.Wait()
-	for {
+	for ctx.Err() == nil {
 		w := s.openWindow()
 		if w == nil {
 			select {
