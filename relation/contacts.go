@@ -150,6 +150,15 @@ func (s *Service) drop(tx *store.Tx, e *entry, part uint64) error {
 	if err := s.issue(e, s.next(e).Unlist(part)); err != nil {
 		return err
 	}
+	if err := s.bury(tx, e); err != nil {
+		return err
+	}
+	tx.OnCommit(func() { s.touch(e.peer) })
+	return s.settle(tx, e, before)
+}
+
+// bury leaves a tombstone of the entry's contact.
+func (s *Service) bury(tx *store.Tx, e *entry) error {
 	if len(e.row.Contact) > 0 {
 		if err := contacts.Delete(tx, e.row.Contact); err != nil {
 			return err
@@ -157,8 +166,7 @@ func (s *Service) drop(tx *store.Tx, e *entry, part uint64) error {
 	}
 	e.row.Contact, e.row.Marks.OldPair = nil, nil
 	e.row.Marks.Removed = true
-	tx.OnCommit(func() { s.touch(e.peer) })
-	return s.settle(tx, e, before)
+	return nil
 }
 
 // Narrow withdraws permissions from a contact. It acts at once on this side;

@@ -306,6 +306,11 @@ func (s *Service) acknowledge(tx *store.Tx, e *entry, h heard) error {
 	}
 	e.row.Marks.MineSeq = max(e.row.Marks.MineSeq, h.yours.Seq)
 	tx.OnCommit(func() { s.touch(e.peer) })
+	if e.listed() && !h.yours.Listed {
+		if err := s.bury(tx, e); err != nil {
+			return err
+		}
+	}
 	return s.issue(e, contact.TakeOver(s.next(e), *h.yours))
 }
 

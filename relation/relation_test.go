@@ -226,6 +226,31 @@ func TestRestoredFromABackupTakesOverWhatWasWithdrawn(t *testing.T) {
 	})
 }
 
+func TestRestoredFromABackupDoesNotBringARemovedContactBack(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		a, b := w.paired()
+		a.halt()
+		backup, err := os.ReadFile(a.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.start()
+		a.remove(b, false)
+		settle()
+		a.halt()
+		if err := os.WriteFile(a.path, backup, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a.start()
+		settle()
+		a.is(b, contact.StatusRemoved, contact.Untrusted)
+		b.is(a, contact.StatusPending, contact.Untrusted)
+		if n, err := a.Count(); n != 0 || err != nil {
+			t.Fatalf("%d contacts, %v; want none", n, err)
+		}
+	})
+}
+
 func TestDeviceThatLostItsStoreIsNotTrustedForEver(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a, b := w.paired()
