@@ -126,10 +126,13 @@ func TestDeriveIsTheTable(t *testing.T) {
 		mineStatement := mine.statement(t, 1, 2)
 		for _, theirs := range sides() {
 			theirStatement := theirs.statement(t, 2, 1)
-			for bits := range 16 {
+			for bits := range 32 {
 				m := Marks{Removed: bits&1 != 0, Blocked: bits&2 != 0, Reported: bits&4 != 0}
 				if bits&8 != 0 {
 					m.OldPair = pairID("P")
+				}
+				if bits&16 != 0 {
+					m.AckedSeq = 1
 				}
 				v := Derive(mineStatement, theirStatement, m)
 				cases++
@@ -167,7 +170,7 @@ func TestDeriveIsTheTable(t *testing.T) {
 				}
 
 				both := mine.listed == "listed" && theirs.listed == "listed"
-				samePair := mine.pair != "" && (mine.pair == theirs.pair || theirs.pair == "P" && m.OldPair != nil)
+				samePair := mine.pair != "" && (mine.pair == theirs.pair || theirs.pair == "P" && m.OldPair != nil && m.AckedSeq == 0)
 				if (v.Trust == Paired) != (both && samePair) || v.Trust != Paired && v.Trust != Untrusted {
 					t.Fatalf("%s: trust", name())
 				}

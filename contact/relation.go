@@ -117,10 +117,18 @@ func Derive(mine, theirs *Statement, m Marks) View {
 			v.Received = theirs.Grants
 		}
 	}
-	if both && mine.Pair != nil && theirs.Pair != nil && (*mine.Pair == *theirs.Pair || m.OldPair != nil && *m.OldPair == *theirs.Pair) {
+	if both && mine.Pair != nil && theirs.Pair != nil && (*mine.Pair == *theirs.Pair || between(mine, theirs, m)) {
 		v.Trust = Paired
 	}
 	return v
+}
+
+// between reports whether the two are between two pairings: the peer names the
+// old one and was not seen to hold the statement that names the new one. Once it
+// holds that and still names the old one, it does not know the new one (it was
+// restored), and won't: without this end one side would trust for ever.
+func between(mine, theirs *Statement, m Marks) bool {
+	return m.OldPair != nil && *m.OldPair == *theirs.Pair && Unacknowledged(mine, m)
 }
 
 // askState says where the ask in asker stands, given what the asked said last.
