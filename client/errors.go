@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"syscall"
 
@@ -91,7 +92,7 @@ func Explain(err error) *Error {
 		e.Hint = "try again with a longer --timeout"
 	case errors.Is(err, context.Canceled), e.Code == connect.CodeCanceled:
 		e.Reason, e.Text = ReasonCanceled, "interrupted"
-	case e.Code == connect.CodeUnavailable:
+	case e.Code == connect.CodeUnavailable, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		// The daemon explains each of its errors, so this one is not from it.
 		e.Reason, e.Text = ReasonUnreachable, "the daemon stopped while it was asked"
 		e.Hint = "start it with: contactsd"

@@ -71,11 +71,13 @@ func (a *app) table(head []string, rows [][]cell) error {
 	}
 	var b strings.Builder
 	for _, row := range rows {
+		gap := 0 // to the next cell, written only if that is not empty
 		for i, c := range row {
-			b.WriteString(a.paint(c.color, c.text))
-			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-width(c.text)+2))
+			if c.text != "" {
+				b.WriteString(strings.Repeat(" ", gap) + a.paint(c.color, c.text))
+				gap = 0
 			}
+			gap += widths[i] - width(c.text) + 2
 		}
 		b.WriteByte('\n')
 	}

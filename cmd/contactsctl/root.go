@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ type app struct {
 	client  *client.Client
 	json    bool
 	color   bool
-	live    bool // stdout is a terminal
+	live    bool // stdout is a terminal that can redraw a line
 	timeout time.Duration
 	now     func() time.Time
 }
@@ -37,7 +38,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, talk io.Writer) 
 	a := &app{
 		in: in, out: out, talk: talk,
 		client: &client.Client{},
-		live:   isTerminal(out),
+		live:   isTerminal(out) && os.Getenv("TERM") != "dumb",
 		color:  wantsColor(out),
 		now:    time.Now,
 	}
