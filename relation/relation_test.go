@@ -87,14 +87,33 @@ func TestPairingUpgradesAnODIDContactAndKeepsTheRest(t *testing.T) {
 func TestRePairingNeverDropsTrust(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a, b := w.paired()
+		b.staged[a.odid()] = relation.Pairing{Peer: a.odid(), Name: "name", ID: pairTwo}
 		a.commit(b, pairTwo, 0)
 		a.is(b, contact.StatusAccepted, contact.Paired)
 		settle()
 		a.is(b, contact.StatusAccepted, contact.Paired)
-		b.commit(a, pairTwo, 0)
-		settle()
-		a.is(b, contact.StatusAccepted, contact.Paired)
 		b.is(a, contact.StatusAccepted, contact.Paired)
+		for _, d := range []*device{a, b} {
+			entries, err := d.db.Events(0, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				if e.Event.Type == contact.ContactUnpaired {
+					t.Error("trust fell while the new pairing settled")
+				}
+			}
+		}
+	})
+}
+
+func TestRePairingThatThePeerLostEndsTrustOnBothSides(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		a, b := w.paired()
+		a.commit(b, pairTwo, 0) // b was restored from a copy without the staging
+		settle()
+		a.is(b, contact.StatusAccepted, contact.Untrusted)
+		b.is(a, contact.StatusAccepted, contact.Untrusted)
 	})
 }
 
