@@ -56,10 +56,8 @@ func (e *entering) run() (Result, error) {
 	for round := uint8(1); ; round++ {
 		t, body, err := e.recv(maxBody, typeOffer, typeReject)
 		switch {
-		case err != nil && round == 1 && !broken(err) && !errors.Is(err, os.ErrDeadlineExceeded):
-			return Result{}, fmt.Errorf("%w (%v)", ErrNoWindow, errors.Join(sent, err))
 		case err != nil:
-			return Result{}, err
+			return Result{}, cut(errors.Join(sent, err), round == 1)
 		case t == typeReject:
 			return Result{}, e.refused(body)
 		}
@@ -70,7 +68,7 @@ func (e *entering) run() (Result, error) {
 		t, body, err = e.recv(maxBody, typeConfirm, typeReject)
 		switch {
 		case err != nil:
-			return Result{}, err
+			return Result{}, cut(err, false)
 		case t == typeConfirm:
 			return e.seal(p, body)
 		}
@@ -85,6 +83,23 @@ func (e *entering) run() (Result, error) {
 			return Result{}, fmt.Errorf("%w: more than %d rounds", errFrame, rounds)
 		}
 	}
+}
+
+// cutError: S ended the session without a word before it has confirmed
+// anything. It shows no code any more, or is gone.
+type cutError struct {
+	early bool // before the first OFFER
+	err   error
+}
+
+func (e *cutError) Error() string { return "session cut off: " + e.err.Error() }
+func (e *cutError) Unwrap() error { return e.err }
+
+func cut(err error, early bool) error {
+	if broken(err) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return &cutError{early, err}
 }
 
 func (e *entering) refused(body []byte) error {
@@ -340,28 +355,31 @@ func telling(failures []error) error {
 // enter runs one session with a device. A connection that turns out to be dead,
 // as after a restart of the other device, is made anew once.
 func (s *Service) enter(ctx context.Context, peer contact.ODID, digits string, allow contact.Permissions, addrs ...transport.Address) (Result, error) {
-	r, err := s.attempt(ctx, peer, digits, allow, addrs...)
-	lost := func() bool {
-		return errors.Is(err, ErrNoWindow) && !slices.Contains(s.cfg.Network.Connected(), peer)
+	for again := true; ; again = false {
+		r, err := s.attempt(ctx, peer, digits, allow, addrs...)
+		c, isCut := errors.AsType[*cutError](err)
+		switch {
+		case err == nil:
+			return r, nil
+		case !isCut:
+			return Result{}, way(err)
+		case slices.Contains(s.cfg.Network.Connected(), peer):
+			return Result{}, fmt.Errorf("%w (%v)", ErrNoWindow, err)
+		case !again || !c.early:
+			return Result{}, fmt.Errorf("%w (%v)", ErrUnreachable, err)
+		}
 	}
-	if lost() {
-		r, err = s.attempt(ctx, peer, digits, allow, addrs...)
-	}
-	if lost() {
-		err = fmt.Errorf("%w (%v)", ErrUnreachable, err)
-	}
-	return r, err
 }
 
 func (s *Service) attempt(ctx context.Context, peer contact.ODID, digits string, allow contact.Permissions, addrs ...transport.Address) (Result, error) {
 	dialling, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if err := s.cfg.Addresses.Dial(dialling, peer, addrs...); err != nil {
-		return Result{}, way(err)
+		return Result{}, err
 	}
 	st, err := s.cfg.Network.Open(dialling, peer, Protocol)
 	if err != nil {
-		return Result{}, way(err)
+		return Result{}, err
 	}
 	defer context.AfterFunc(ctx, func() { st.Reset() })()
 	side := &entering{
@@ -377,7 +395,7 @@ func (s *Service) attempt(ctx context.Context, peer contact.ODID, digits string,
 	r, err := side.run()
 	if err != nil {
 		st.Reset()
-		return Result{}, way(err)
+		return Result{}, err
 	}
 	st.Close()
 	return r, nil

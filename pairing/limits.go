@@ -136,19 +136,15 @@ type session struct {
 }
 
 // admit gives the stream one of the places in w: one a peer, 4 in all. The
-// oldest session that has not sent a proof yields, so holding places costs
-// guesses; if all have, admit returns nil.
+// peer's older session, or the oldest of all, yields, unless it has sent a proof:
+// holding a place costs guesses. admit returns nil if there is no place.
 func (s *Service) admit(w *window, st transport.Stream) *session {
 	mine := &session{st: st, window: w}
 	var yields *session
 	s.mu.Lock()
 	i := slices.IndexFunc(s.sessions, func(o *session) bool { return o.st.Peer() == st.Peer() })
 	if i < 0 && len(s.sessions) >= maxSessions {
-		i = slices.IndexFunc(s.sessions, func(o *session) bool { return !o.proving })
-		if i < 0 {
-			s.mu.Unlock()
-			return nil
-		}
+		i = max(0, slices.IndexFunc(s.sessions, func(o *session) bool { return !o.proving }))
 	}
 	if i >= 0 {
 		if yields = s.sessions[i]; yields.proving {

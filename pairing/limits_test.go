@@ -257,6 +257,31 @@ func TestOneSessionAPeer(t *testing.T) {
 	})
 }
 
+// Nor does a second session get around a proof of the first that is waiting.
+func TestSecondSessionWaitsForTheProofOfTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(memnet.Options{})
+		s, e := newDevice(t, n, 1), newDevice(t, n, 2)
+		w := s.watchCodes(ShowOptions{})
+		for range roundBurst {
+			s.pace.Allow()
+		}
+		l := opened(t, e, s)
+		if err := l.send(typeProve, prove{1, mustShare(t).Y, fill(cpaceTag, 0)}.encode()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		code := w.code(t).Code
+		if _, err := e.Enter(t.Context(), code, EnterOptions{}); !errors.Is(err, ErrBusy) {
+			t.Errorf("%v", err)
+		}
+		<-time.After(2 * roundEvery)
+		if _, err := e.Enter(t.Context(), code, EnterOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Sessions that have sent a proof keep their places; whoever comes then is told
 // to come again.
 func TestProvingSessionsDoNotYield(t *testing.T) {
@@ -284,6 +309,55 @@ func TestProvingSessionsDoNotYield(t *testing.T) {
 		synctest.Wait()
 		if n := s.dayRounds(); n != maxSessions {
 			t.Errorf("%d guesses taken by %d proofs", n, maxSessions)
+		}
+	})
+}
+
+// An idle session yields even if others that came before it are proving.
+func TestIdleSessionYieldsBehindProvingOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(memnet.Options{})
+		s := newDevice(t, n, 1)
+		w := s.watchCodes(ShowOptions{})
+		code := w.code(t).Code
+		for range roundBurst {
+			s.pace.Allow()
+		}
+		var lines []*line
+		for i := range maxSessions {
+			lines = append(lines, opened(t, newDevice(t, n, byte(10+i)), s))
+		}
+		for _, l := range lines[:maxSessions-1] {
+			if err := l.send(typeProve, prove{1, mustShare(t).Y, fill(cpaceTag, 0)}.encode()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if _, err := newDevice(t, n, 2).Enter(t.Context(), code, EnterOptions{At: s.id.Self()}); err != nil {
+			t.Error(err)
+		}
+		if !lines[maxSessions-1].isReset() {
+			t.Error("the idle session kept its place")
+		}
+	})
+}
+
+// When the day's guesses run out under an open window, even the right code is
+// not looked at, and the window closes.
+func TestNoGuessLeftUnderAnOpenWindow(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet.Network, s, e *device) {
+		w := s.watchCodes(ShowOptions{})
+		s.fillDay(dayRounds)
+		_, err := e.Enter(t.Context(), w.code(t).Code, EnterOptions{})
+		if !errors.Is(err, ErrLimited) {
+			t.Errorf("E: %v", err)
+		}
+		synctest.Wait()
+		if !w.isOver() || !errors.Is(w.err, ErrLimited) || len(s.committed) > 0 {
+			t.Errorf("over %v, %v", w.isOver(), w.err)
+		}
+		if n := s.dayRounds(); n != dayRounds {
+			t.Errorf("%d guesses", n)
 		}
 	})
 }

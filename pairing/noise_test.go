@@ -94,6 +94,13 @@ func TestOutcomeOnlyAfterAllMessages(t *testing.T) {
 	}
 }
 
+func TestSessionIDGolden(t *testing.T) {
+	want := append(append(fill(32, 0xee), fill(32, 0x55)...), 2)
+	if got := sessionID(fill(32, 0xee), fill(32, 0x55), 2); !bytes.Equal(got, want) {
+		t.Errorf("%x, want %x", got, want)
+	}
+}
+
 func TestPayload(t *testing.T) {
 	sam, eve := newIdentity(t, 1), newIdentity(t, 2)
 	pro := fill(32, 8)
@@ -146,6 +153,13 @@ func TestPayload(t *testing.T) {
 		if _, err := s.introduced(eve.Self(), b); !errors.Is(err, errPayload) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	b, err := codec.Marshal(payload{sam.Self(), "Eve", 0, sign(eve, vouched(Enters, e.static, pro))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.introduced(eve.Self(), b); !errors.Is(err, errPayload) {
+		t.Errorf("signed by the connection's identity, naming another: %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"contactsd/contact"
+	"contactsd/store"
 	"contactsd/transport"
 	"contactsd/transport/memnet"
 )
@@ -158,7 +159,6 @@ func TestProvenCodeIsReplacedWhenTheSessionFails(t *testing.T) {
 		w := s.watchCodes(ShowOptions{})
 		code := w.code(t)
 		// E's disk fails before it can commit.
-		e.cfg.Commit = nil
 		failing := errors.New("disk full")
 		st, err := e.net.Open(t.Context(), s.id.Self(), Protocol)
 		if err != nil {
@@ -302,6 +302,53 @@ func TestWindowClosesUnderAnIdleSession(t *testing.T) {
 	})
 }
 
+// A session that S ends without a word is over because the window is: E says so,
+// and does not prove its code once more.
+func TestWindowThatClosesMidwayIsNoWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(memnet.Options{Latency: 5 * time.Millisecond})
+		e := newDevice(t, n, 2)
+		proofs := 0
+		s := n.Device(newIdentity(t, 1).Self())
+		s.Serve(Protocol, func(_ context.Context, st transport.Stream) {
+			defer st.Reset()
+			l := newLine(st)
+			l.recv(maxBody, typeHello)
+			l.send(typeOffer, offer{1, fill(nonceSize, 2), mustShare(t).Y}.encode())
+			if _, _, err := l.recv(maxBody, typeProve); err == nil {
+				proofs++
+			}
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var group sync.WaitGroup
+		group.Go(func() { s.Run(ctx) })
+		synctest.Wait()
+		if _, err := e.Enter(t.Context(), "482193", EnterOptions{At: s.Self()}); !errors.Is(err, ErrNoWindow) {
+			t.Errorf("%v", err)
+		}
+		if proofs != 1 {
+			t.Errorf("%d proofs", proofs)
+		}
+		cancel()
+		group.Wait()
+	})
+}
+
+// A connection that died unnoticed with the other device's last life is no reason
+// to say that it shows no code.
+func TestDeadConnectionIsMadeAnew(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet.Network, s, e *device) {
+		if err := e.net.Dial(t.Context(), s.id.Self()); err != nil {
+			t.Fatal(err)
+		}
+		s = s.restart(n, 1)
+		w := s.watchCodes(ShowOptions{})
+		if _, err := e.Enter(t.Context(), w.code(t).Code, EnterOptions{At: s.id.Self()}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func (d *device) open(t *testing.T, to *device) transport.Stream {
 	t.Helper()
 	st, err := d.net.Open(t.Context(), to.id.Self(), Protocol)
@@ -345,6 +392,22 @@ func TestEntererTriesAtMostThreeDevices(t *testing.T) {
 		r, err := e.Enter(t.Context(), w.code(t).Code, EnterOptions{})
 		if err != nil || r.Peer != b.id.Self() {
 			t.Errorf("%v, %v", r.Peer.Short(), err)
+		}
+	})
+}
+
+// A pairing that this device can't write down is that, not a wrong code, and no
+// reason to try the code elsewhere.
+func TestOwnFailureIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(memnet.Options{})
+		e := newDevice(t, n, 1)
+		newDevice(t, n, 10).watchCodes(ShowOptions{})
+		w := newDevice(t, n, 11).watchCodes(ShowOptions{})
+		failing := errors.New("disk full")
+		e.cfg.Commit = func(*store.Tx, Result) error { return failing }
+		if _, err := e.Enter(t.Context(), w.code(t).Code, EnterOptions{}); !errors.Is(err, failing) || errors.Is(err, ErrWrongCode) {
+			t.Errorf("%v", err)
 		}
 	})
 }

@@ -100,11 +100,15 @@ func TestOtherConnectionOtherKey(t *testing.T) {
 	}
 }
 
-// change alters one byte of the body of each frame of a type.
+// change flips bits of one byte of the body of each frame of a type.
 func change(of frameType, at int) func(frameType, []byte) []byte {
+	return flip(of, at, 1)
+}
+
+func flip(of frameType, at int, bits byte) func(frameType, []byte) []byte {
 	return func(t frameType, raw []byte) []byte {
 		if t == of {
-			raw[frameHeader+at] ^= 1
+			raw[frameHeader+at] ^= bits
 		}
 		return raw
 	}
@@ -126,6 +130,8 @@ func TestChangedInFlight(t *testing.T) {
 		{"nonce of S", change(typeOffer, 1), nil, 1, ErrWrongCode, reasonCode},
 		{"round of S", change(typeOffer, 0), nil, 0, errFrame, 0},
 		{"round of E", nil, change(typeProve, 0), 0, nil, 0},
+		{"round of S, to the second", flip(typeOffer, 0, 3), nil, 0, errFrame, 0},
+		{"round of E, to the second", nil, flip(typeProve, 0, 3), 0, nil, 0},
 		{"tag of E", nil, change(typeProve, 40), 1, ErrWrongCode, reasonCode},
 		{"tag of S", change(typeConfirm, 0), nil, 1, errPayload, 0},
 		{"first Noise message", change(typeConfirm, 70), nil, 1, errPayload, 0},

@@ -110,6 +110,30 @@ func TestOnceHoldsAWatchedWindowOpen(t *testing.T) {
 	})
 }
 
+// A code that is proven when the window has closed is as good as a wrong one,
+// also if nobody has noticed yet that it closed.
+func TestProofAfterTheWindowClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := newDevice(t, memnet.New(memnet.Options{}), 1).cfg
+		for wait, want := range map[time.Duration]bool{time.Second: true, 2 * time.Second: false} {
+			s, err := New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Show(t.Context(), ShowOptions{Once: true}, func(Shown) {}); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(58*time.Second + 500*time.Millisecond)
+			w := s.openWindow()
+			codes := s.candidates(w)
+			<-time.After(wait)
+			if got := s.use(w, codes[0]); got != want {
+				t.Errorf("%v later: %v", wait, got)
+			}
+		}
+	})
+}
+
 // A watcher that takes no codes any more keeps no window open.
 func TestWindowLapsesWithoutEyes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
