@@ -171,8 +171,8 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	ts.Check(devices.Until(ctx, args[0], func() (bool, error) {
-		if err := ts.Exec(args[1], args[2:]...); err != nil {
-			return false, err
+		if ts.Exec(args[1], args[2:]...) != nil {
+			return false, nil // a file that is not there yet, say
 		}
 		return re.MatchString(ts.ReadFile("stdout")), nil
 	}))
