@@ -127,6 +127,9 @@ func (s *Service) deliver(ctx context.Context, l *lane) error {
 	end := make(chan struct{})
 	go d.read(end)
 	err = d.run(ctx)
+	if len(d.acked) > 0 {
+		err = errors.Join(err, s.settle(l.peer, d.acked))
+	}
 	close(end)
 	if err == nil || errors.Is(err, errHeld) {
 		st.Close()
@@ -174,7 +177,7 @@ func (d *delivery) run(ctx context.Context) error {
 	idle := time.NewTimer(idleStream)
 	defer idle.Stop()
 	for {
-		if held != nil || len(d.acked) > 0 || more && d.roomy() {
+		if held != nil || more && d.roomy() || len(d.acked) > 0 && len(d.flights) == 0 {
 			if more, err = d.send(held); err != nil {
 				return err
 			}

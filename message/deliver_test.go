@@ -1,11 +1,11 @@
 package message
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"contactsd/contact"
@@ -233,6 +233,60 @@ func inPosition(t *testing.T, d, from *device) position {
 	return p
 }
 
+func TestWhatTheHistoryLostBecomesAGap(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		lost []uint64 // orders whose message is gone
+		gone []uint64 // numbers that are gone from the index too
+		want string
+	}{
+		{"a message", []uint64{4}, nil, "1 2 3 (no longer kept by the sender) 5 6 7"},
+		{"neighbours", []uint64{4, 5}, []uint64{5}, "1 2 3 (2 messages no longer kept by the sender) 6 7"},
+		{"the middle", []uint64{4, 5}, []uint64{4, 5}, "1 2 3 (2 messages no longer kept by the sender) 6 7"},
+		{"the beginning", []uint64{3}, []uint64{3}, "1 2 (no longer kept by the sender) 4 5 6 7"},
+		{"the end", []uint64{5, 6}, []uint64{5, 6}, "1 2 3 4 (2 messages no longer kept by the sender) 7"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				for i := range 2 {
+					w.alice.write(w.bob, fmt.Sprint(i+1))
+				}
+				pass(time.Minute)
+				w.bob.stop()
+				copied := w.bob.backup()
+				w.bob.start()
+				for i := range 4 {
+					w.alice.write(w.bob, fmt.Sprint(i+3))
+				}
+				pass(time.Minute)
+				w.bob.stop()
+				w.bob.restore(copied)
+				if err := w.alice.db.Update(func(tx *store.Tx) error {
+					peer, err := getPeer(tx, w.bob.self)
+					for _, order := range c.lost {
+						err = errors.Join(err, historyTable.Delete(tx, placeKey(w.bob.self, order)))
+					}
+					for _, seq := range c.gone {
+						err = errors.Join(err, sentTable.Delete(tx, sentKey(w.bob.self, position{peer.Epoch, seq})))
+					}
+					return err
+				}); err != nil {
+					t.Fatal(err)
+				}
+				w.bob.start()
+				if c.name == "the end" { // nothing behind it has a number
+					pass(time.Minute)
+				}
+				w.alice.write(w.bob, "7")
+				pass(time.Hour)
+				if got := strings.Join(w.bob.received(w.alice), " "); got != c.want {
+					t.Fatalf("received %s\nwant     %s", got, c.want)
+				}
+			})
+		})
+	}
+}
+
 func TestCutAndHealDeliverOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		var want []string
@@ -317,141 +371,6 @@ func TestNothingIsSentBeforeTheContactAccepts(t *testing.T) {
 		w.alice.svc.Wake(w.bob.self)
 		pass(time.Second)
 		w.bob.wantReceived(w.alice, []string{"are you there"})
-	})
-}
-
-func TestAttemptsBackOffAndAConnectionEndsTheWait(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.bob.stop()
-		m := w.alice.write(w.bob, "hello")
-		pass(time.Second)
-		first := w.alice.get(m.ID).Waiting
-		if !strings.HasPrefix(first, "unreachable since ") || !strings.Contains(first, ", next try ") {
-			t.Fatalf("waiting: %q", first)
-		}
-		var delays []time.Duration
-		tries, since := w.alice.tap.opens.Load(), time.Now()
-		for range 24 * 3600 {
-			time.Sleep(time.Second)
-			if n := w.alice.tap.opens.Load(); n != tries {
-				delays = append(delays, time.Since(since))
-				tries, since = n, time.Now()
-			}
-		}
-		base := firstRetry
-		for i, d := range delays {
-			if i > 0 && (d < base*3/4 || d > min(base*5/4, lastRetry)+5*time.Second) {
-				t.Fatalf("attempt %d after %s, want about %s: %s", i+2, d, base, delays)
-			}
-			base = min(2*base, lastRetry)
-		}
-		if n := len(delays); n < 24*3 || n > 24*6 {
-			t.Fatalf("%d attempts a day", n)
-		}
-		w.bob.start()
-		connect(t, w)
-		pass(100 * time.Millisecond)
-		w.bob.wantReceived(w.alice, []string{"hello"})
-	})
-}
-
-func connect(t *testing.T, w *world) {
-	t.Helper()
-	if err := w.bob.net.Dial(t.Context(), w.alice.self); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestANewMessageDoesNotHammerAContactThatIsAway(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.bob.stop()
-		for range 600 {
-			w.alice.write(w.bob, "ping")
-			pass(time.Second)
-		}
-		if n := w.alice.tap.opens.Load(); n < 10 || n > 30 {
-			t.Fatalf("%d attempts in 10 minutes of a message a second", n)
-		}
-	})
-}
-
-func TestBackoffIsWrittenDown(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.bob.stop()
-		w.alice.write(w.bob, "hello")
-		pass(2 * time.Hour)
-		w.alice.stop()
-		w.alice.start()
-		pass(startSpread + time.Second)
-		if n := w.alice.tap.opens.Load(); n != 1 {
-			t.Fatalf("%d attempts right after the start, want 1", n)
-		}
-		pass(5 * time.Minute)
-		if n := w.alice.tap.opens.Load(); n != 1 {
-			t.Fatalf("%d attempts: the delay began anew", n)
-		}
-	})
-}
-
-func TestDialsAreBounded(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		var away []*device
-		for i := range 5 * maxDials {
-			d := newDevice(t, w, byte(10+i))
-			w.alice.relate(d, accepted)
-			w.net.Cut(w.alice.self, d.self)
-			away = append(away, d)
-		}
-		for _, d := range away {
-			w.alice.write(d, "anybody there")
-		}
-		most := 0
-		for range 300 {
-			time.Sleep(100 * time.Millisecond)
-			synctest.Wait()
-			w.alice.svc.mu.Lock()
-			most = max(most, w.alice.svc.sched.dials)
-			w.alice.svc.mu.Unlock()
-		}
-		if most > maxDials || most == 0 {
-			t.Fatalf("%d dials at once", most)
-		}
-		// A contact that is there does not wait for those that are not.
-		connect(t, w)
-		w.alice.write(w.bob, "hello")
-		pass(time.Second)
-		w.bob.wantReceived(w.alice, []string{"hello"})
-	})
-}
-
-func TestAQueueOfAnyLengthTakesBoundedMemory(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.bob.stop()
-		w.alice.writeAll(w.bob, "long", 3000)
-		w.alice.stopService()
-		var c cargo
-		var err error
-		sent := 0
-		for pos := (position{}); ; pos = c.pos {
-			in := step{pos: pos, acked: c.flights, frames: windowFrames, bytes: windowBytes}
-			if sent == 0 {
-				in.hello = &have{}
-			}
-			if c, err = w.alice.svc.step(w.bob.self, in); err != nil {
-				t.Fatal(err)
-			}
-			if len(c.frames) > windowFrames {
-				t.Fatalf("%d frames at once", len(c.frames))
-			}
-			if sent += len(c.frames); len(c.frames) == 0 {
-				break
-			}
-		}
-		if sent != 3000 {
-			t.Fatalf("%d sent", sent)
-		}
-		w.alice.stopService = func() {}
-		w.alice.wantQueued(0)
 	})
 }
 

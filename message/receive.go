@@ -1,7 +1,6 @@
 package message
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -34,33 +33,32 @@ func (s *Service) Handle(ctx context.Context, st transport.Stream, d contact.Dec
 	var err error
 	switch d {
 	case contact.Serve:
-		err = s.receive(ctx, st)
+		err = s.serve(ctx, st)
 	case contact.Refuse:
-		err = refusal(notPermitted)
+		err = part(st, refusal(notPermitted))
 	default:
-		err = errUnlisted
-	}
-	var r refusal
-	switch {
-	case errors.As(err, &r):
-		err = refuse(st, string(r))
-	case err == nil:
-		err = st.Close()
+		err = part(st, errUnlisted)
 	}
 	if err != nil {
-		st.Reset()
 		s.log.Debug("message stream ended", "peer", st.Peer().Short(), "err", err)
 	}
 }
 
-func refuse(st transport.Stream, words string) error {
-	if err := st.SetDeadline(time.Now().Add(peerTimeout)); err != nil {
-		return err
+// part ends a stream: in peace, with a refusal in words, or without a word.
+func part(st transport.Stream, err error) error {
+	var r refusal
+	if errors.As(err, &r) {
+		if err = st.SetDeadline(time.Now().Add(peerTimeout)); err == nil {
+			err = transport.WriteFrame(st, frame{Type: frameRefused, Words: string(r)}, maxFrame)
+		}
 	}
-	if err := transport.WriteFrame(st, frame{Type: frameRefused, Words: words}, maxFrame); err != nil {
-		return err
+	if err == nil {
+		err = st.Close()
 	}
-	return st.Close()
+	if err != nil {
+		st.Reset()
+	}
+	return err
 }
 
 // enter makes st the one stream that the peer's messages come on, once the one
@@ -91,16 +89,24 @@ func (s *Service) enter(ctx context.Context, st transport.Stream) (leave func(),
 	return leave, nil
 }
 
-func (s *Service) receive(ctx context.Context, st transport.Stream) error {
+func (s *Service) serve(ctx context.Context, st transport.Stream) error {
 	leave, err := s.enter(ctx, st)
 	if err != nil {
-		return err
+		return part(st, err)
 	}
 	defer leave()
 	defer context.AfterFunc(ctx, func() { st.Reset() })()
-	if err := st.SetDeadline(time.Now().Add(peerTimeout)); err != nil {
-		return err
+	if err := st.SetDeadline(time.Now().Add(recvIdle)); err != nil {
+		return part(st, err)
 	}
+	in := newIntake()
+	go in.fill(st)
+	defer in.drop()
+	return part(st, s.receive(st, in))
+}
+
+// receive says what is held, then commits what comes and acknowledges it.
+func (s *Service) receive(st transport.Stream, in *intake) error {
 	hello, err := s.hello(st.Peer())
 	if err != nil {
 		return err
@@ -108,18 +114,13 @@ func (s *Service) receive(ctx context.Context, st transport.Stream) error {
 	if err := transport.WriteFrame(st, hello, maxFrame); err != nil {
 		return err
 	}
-	// The buffer is what a batch can be drained from without waiting.
-	r := transport.NewFrameReader(bufio.NewReaderSize(st, 64<<10), maxFrame)
 	for {
-		if err := st.SetDeadline(time.Now().Add(recvIdle)); err != nil {
-			return err
-		}
-		batch, ended := drain(r)
+		batch, ended := in.take()
 		if len(batch) > 0 {
 			if err := s.store(st.Peer(), batch); err != nil {
 				return err
 			}
-			if err := st.SetDeadline(time.Now().Add(peerTimeout)); err != nil {
+			if err := st.SetDeadline(time.Now().Add(recvIdle)); err != nil {
 				return err
 			}
 			last := batch[len(batch)-1].last()
@@ -134,26 +135,6 @@ func (s *Service) receive(ctx context.Context, st transport.Stream) error {
 			return ended
 		}
 	}
-}
-
-// drain waits for a frame and returns it with those that have arrived behind
-// it. Frames read before an error count.
-func drain(r *transport.FrameReader) (batch []frame, err error) {
-	for size := 0; len(batch) < windowFrames && size < windowBytes; {
-		f, err := read(r)
-		if err == nil && f.Type != frameMessage && f.Type != frameSkip {
-			err = fmt.Errorf("%w: frame type %d from a sender", errProtocol, f.Type)
-		}
-		if err != nil {
-			return batch, err
-		}
-		batch = append(batch, f)
-		size += len(f.Body)
-		if r.Buffered() == 0 {
-			break
-		}
-	}
-	return batch, nil
 }
 
 // hello says what this device holds of the peer.

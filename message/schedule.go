@@ -253,18 +253,10 @@ func (s *Service) renew(l *lane) {
 
 func (l *lane) notify() {
 	l.again = true
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	signal(l.wake)
 }
 
-func (s *Service) reschedule() {
-	select {
-	case s.kick <- struct{}{}:
-	default:
-	}
-}
+func (s *Service) reschedule() { signal(s.kick) }
 
 // queued is called after a message was committed to the outbox.
 func (s *Service) queued(peer contact.ODID, now time.Time) {

@@ -38,6 +38,7 @@ type world struct {
 	t          tester
 	home       testing.TB // of files and of what outlives a story
 	net        *memnet.Network
+	sync       bool // stores sync their disks
 	alice, bob *device
 }
 
@@ -55,11 +56,15 @@ func inWorld(t *testing.T, story func(*testing.T, *world)) {
 func newWorld(t testing.TB) *world { return newWorldFor(t, t) }
 
 func newWorldFor(t tester, home testing.TB) *world {
-	w := &world{t: t, home: home, net: memnet.New(memnet.Options{Latency: time.Millisecond})}
+	w := &world{t: t, home: home, net: newNetwork(time.Millisecond)}
 	w.alice, w.bob = newDevice(t, w, 1), newDevice(t, w, 2)
 	w.alice.relate(w.bob, accepted)
 	w.bob.relate(w.alice, accepted)
 	return w
+}
+
+func newNetwork(latency time.Duration) *memnet.Network {
+	return memnet.New(memnet.Options{Latency: latency})
 }
 
 // device is a node with messages alone; its relations are what the test says.
@@ -140,7 +145,7 @@ func (d *device) start() {
 func (d *device) open() {
 	d.t.Helper()
 	var err error
-	if d.db, err = store.Open(d.path, store.Options{NoSync: true}, Tables()...); err != nil {
+	if d.db, err = store.Open(d.path, store.Options{NoSync: !d.w.sync}, Tables()...); err != nil {
 		d.t.Fatal(err)
 	}
 }
