@@ -173,7 +173,7 @@ func TestCPaceSeparates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return hmac.Equal(isk(a[2], ka, sa.Y, shower, sb.Y, enterer), isk(b[2], kb, sa.Y, shower, sb.Y, enterer))
+		return hmac.Equal(isk(a[2], ka, sa.Y, Shows.ad(), sb.Y, Enters.ad()), isk(b[2], kb, sa.Y, Shows.ad(), sb.Y, Enters.ad()))
 	}
 	if !run(base, base) {
 		t.Fatal("same inputs, different keys")

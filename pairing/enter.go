@@ -143,12 +143,12 @@ func (e *entering) round(h hello, round uint8, body []byte) (proven, error) {
 		return proven{}, err
 	}
 	defer clear(k)
-	key := isk(sid, k, o.share, shower, own.Y, enterer)
-	tag := confirmation(sid, key, own.Y, enterer)
+	key := isk(sid, k, o.share, Shows.ad(), own.Y, Enters.ad())
+	tag := confirmation(sid, key, own.Y, Enters.ad())
 	if err := e.send(typeProve, prove{round, own.Y, tag}.encode()); err != nil {
 		return proven{}, err
 	}
-	return proven{sid, key, confirmation(sid, key, o.share, shower), e.said}, nil
+	return proven{sid, key, confirmation(sid, key, o.share, Shows.ad()), e.said}, nil
 }
 
 // seal checks that S holds the same key, runs the Noise handshake, commits, and
@@ -297,6 +297,9 @@ func (s *Service) mayEnter(peer contact.ODID) error {
 func (s *Service) enterNearby(ctx context.Context, digits string, opt EnterOptions) (Result, error) {
 	if s.cfg.Neighbourhood == nil {
 		return Result{}, ErrNobody
+	}
+	if s.showsItself(digits) {
+		return Result{}, ErrSelf
 	}
 	looking, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -50,8 +50,11 @@ type LimitedError struct {
 }
 
 func (e *LimitedError) Error() string {
-	if e.Until.IsZero() {
+	switch {
+	case e.Until.IsZero():
 		return ErrLimited.Error() + " there: show a new code on the other device"
+	case time.Until(e.Until) <= 0:
+		return ErrLimited.Error() + ": show a new code"
 	}
 	return fmt.Sprintf("%v: codes are accepted again from %s", ErrLimited, e.Until.Format("2006-01-02 15:04"))
 }

@@ -352,12 +352,12 @@ func wrongOf(codes ...string) string {
 	panic("too many codes")
 }
 
-// guessesLeft returns how many rounds of the day are taken.
+// dayRounds returns how many rounds of the day are taken.
 func (d *device) dayRounds() int {
 	d.t.Helper()
 	var n int
 	err := d.db.View(func(tx *store.Tx) error {
-		r, _, err := guesses.Get(tx, guessesKey)
+		r, _, err := guesses.Get(tx, []byte(guessesKey))
 		n = len(r.Times)
 		return err
 	})

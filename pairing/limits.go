@@ -28,7 +28,7 @@ const (
 // guesses holds one row: the failed rounds of the last 24 h.
 var guesses = store.NewTable[guessRecord]("pairing/guesses", 1)
 
-var guessesKey = []byte("rounds")
+const guessesKey = "rounds"
 
 // guessRecord is the durable count:
 //
@@ -61,7 +61,7 @@ func (r *guessRecord) until() time.Time {
 func (s *Service) limited() error {
 	var until time.Time
 	err := s.cfg.DB.View(func(tx *store.Tx) error {
-		r, _, err := guesses.Get(tx, guessesKey)
+		r, _, err := guesses.Get(tx, []byte(guessesKey))
 		r.recent(time.Now())
 		until = r.until()
 		return err
@@ -86,7 +86,7 @@ func (s *Service) debit(ctx context.Context, w *window) (at int64, err error) {
 		return 0, &LimitedError{}
 	}
 	err = s.cfg.DB.Update(func(tx *store.Tx) error {
-		r, _, err := guesses.Get(tx, guessesKey)
+		r, _, err := guesses.Get(tx, []byte(guessesKey))
 		if err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (s *Service) debit(ctx context.Context, w *window) (at int64, err error) {
 		}
 		at = now.UnixMilli()
 		r.Times = append(r.Times, at)
-		return guesses.Put(tx, guessesKey, r)
+		return guesses.Put(tx, []byte(guessesKey), r)
 	})
 	return at, err
 }
@@ -116,7 +116,7 @@ func (s *Service) takeRound(w *window) bool {
 
 // refund gives back what a session took that then proved the code.
 func refund(tx *store.Tx, debits []int64) error {
-	r, ok, err := guesses.Get(tx, guessesKey)
+	r, ok, err := guesses.Get(tx, []byte(guessesKey))
 	if err != nil || !ok {
 		return err
 	}
@@ -125,7 +125,7 @@ func refund(tx *store.Tx, debits []int64) error {
 			r.Times = slices.Delete(r.Times, i, i+1)
 		}
 	}
-	return guesses.Put(tx, guessesKey, r)
+	return guesses.Put(tx, []byte(guessesKey), r)
 }
 
 // session is an inbound session, as far as it takes a place.

@@ -126,7 +126,7 @@ func (d *device) fillDay(n int) {
 	for range n {
 		r.Times = append(r.Times, time.Now().UnixMilli())
 	}
-	if err := d.db.Update(func(tx *store.Tx) error { return guesses.Put(tx, guessesKey, r) }); err != nil {
+	if err := d.db.Update(func(tx *store.Tx) error { return guesses.Put(tx, []byte(guessesKey), r) }); err != nil {
 		d.t.Fatal(err)
 	}
 }

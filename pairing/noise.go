@@ -26,6 +26,9 @@ const (
 
 func (r Role) other() Role { return Shows + Enters - r }
 
+// ad is the party's associated data in CPace, whose A is S and whose B is E.
+func (r Role) ad() []byte { return []byte{byte(r)} }
+
 func (r Role) String() string { return string(rune(r)) }
 
 const (
@@ -41,7 +44,7 @@ const (
 // are those of the connection.
 func channelIdentifier(h hello, shower, enterer contact.ODID) []byte {
 	return lv([]byte(channelID), []byte{h.version, h.suite, h.kind}, []byte(h.nameplate),
-		[]byte{byte(Shows)}, shower[:], []byte{byte(Enters)}, enterer[:])
+		Shows.ad(), shower[:], Enters.ad(), enterer[:])
 }
 
 // sessionID is sid: the nonces of both and the round.

@@ -232,6 +232,10 @@ func TestRefusedBeforeAnythingIsSent(t *testing.T) {
 				t.Errorf("%s: %v, want %v", name, err, c.want)
 			}
 		}
+		own := e.watchCodes(ShowOptions{})
+		if _, err := e.Enter(t.Context(), own.code(t).Code, EnterOptions{}); !errors.Is(err, ErrSelf) {
+			t.Errorf("its own code: %v", err)
+		}
 		e.blocked[s.id.Self()] = true
 		for _, opt := range []EnterOptions{{At: s.id.Self()}, {}} {
 			if _, err := e.Enter(t.Context(), code, opt); !errors.Is(err, ErrBlocked) {

@@ -130,19 +130,13 @@ func (s *showing) round(h hello, round uint8, code *shownCode) (*proven, error) 
 		}
 		return nil, err
 	}
-	key := isk(sid, k, own.Y, shower, p.share, enterer)
-	if !hmac.Equal(p.tag, confirmation(sid, key, p.share, enterer)) || !s.use(code) {
+	key := isk(sid, k, own.Y, Shows.ad(), p.share, Enters.ad())
+	if !hmac.Equal(p.tag, confirmation(sid, key, p.share, Enters.ad())) || !s.use(code) {
 		clear(key)
 		return nil, nil
 	}
-	return &proven{sid, key, confirmation(sid, key, own.Y, shower), s.said}, nil
+	return &proven{sid, key, confirmation(sid, key, own.Y, Shows.ad()), s.said}, nil
 }
-
-// Associated data of the two parties: CPace's A is S, its B is E.
-var (
-	shower  = []byte{byte(Shows)}
-	enterer = []byte{byte(Enters)}
-)
 
 // seal runs the Noise handshake and stages what comes of it.
 func (s *showing) seal(p proven) (Result, error) {

@@ -51,11 +51,10 @@ func (d *device) commitStaged(peer contact.ODID, id contact.PairID) (done bool) 
 	return done
 }
 
-// lossy drops or loses what E writes or reads from some message on.
+// lossy breaks down when E sends a message.
 type lossy struct {
 	transport.Stream
 	lose frameType
-	half bool
 }
 
 var errLost = errors.New("lost")
@@ -68,8 +67,8 @@ func (l *lossy) Write(b []byte) (int, error) {
 	return l.Stream.Write(b)
 }
 
-// session runs E's side by hand with its stream cut when it sends a message, or,
-// for message 6, before it reads one.
+// lossySession runs E's side by hand. It breaks down before E sends the message,
+// or, for message 6, before E has taken it in.
 func (d *device) lossySession(s *device, digits string, lose frameType) (Result, error) {
 	st, err := d.net.Open(d.t.Context(), s.id.Self(), Protocol)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"contactsd/contact"
@@ -275,6 +276,13 @@ func (s *Service) candidates(w *window) []*shownCode {
 		return nil
 	}
 	return w.table.candidates(time.Since(w.opened))
+}
+
+// showsItself reports whether this device shows the code: its user reads it off
+// the wrong screen.
+func (s *Service) showsItself(digits string) bool {
+	w := s.openWindow()
+	return w != nil && slices.ContainsFunc(s.candidates(w), func(c *shownCode) bool { return c.digits == digits })
 }
 
 // use lets the code pair if it is the first time and the window is still open.

@@ -3,6 +3,7 @@ package pairing
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,22 @@ func TestWindowIsOpenWhileSomebodyWatches(t *testing.T) {
 			t.Errorf("open: %v, %v", d.WindowOpen(), second.err)
 		}
 	})
+}
+
+// A jump of the wall clock moves no code: the window counts from a reading of the
+// monotonic clock, and so do the times it hands out.
+func TestWindowCountsOnTheMonotonicClock(t *testing.T) {
+	s := &Service{opened: make(chan struct{}, 1)}
+	w := s.watch(ShowOptions{})
+	shown, _, err := s.look(w, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []time.Time{w.opened, w.lease, shown.SwitchesAt, shown.ExpiresAt} {
+		if !strings.Contains(at.String(), " m=") {
+			t.Errorf("%v has no monotonic reading", at)
+		}
+	}
 }
 
 func TestShownTimes(t *testing.T) {
@@ -198,6 +215,18 @@ func TestWindowIsAnnouncedWhileOpen(t *testing.T) {
 		<-time.After(time.Minute + time.Millisecond)
 		if sees() {
 			t.Error("announced after --once ended")
+		}
+	})
+}
+
+func TestRunEndsUnderAnOpenWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDevice(t, memnet.New(memnet.Options{}), 1)
+		d.watchCodes(ShowOptions{Once: true})
+		start := time.Now()
+		d.stop()
+		if took := time.Since(start); took != 0 {
+			t.Errorf("took %v", took)
 		}
 	})
 }
