@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,8 +22,7 @@ import (
 // Identity is a device's Ed25519 key pair (RFC 8032). It prints as its ODID and
 // never as its key, and can't be compared.
 type Identity struct {
-	_    [0]func()
-	key  ed25519.PrivateKey
+	key  func() ed25519.PrivateKey // a function, since nothing that prints can look into one; and it makes Identity incomparable
 	odid contact.ODID
 }
 
@@ -52,17 +52,20 @@ func fromKey(key ed25519.PrivateKey) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Identity{key: key, odid: odid}, nil
+	return &Identity{key: func() ed25519.PrivateKey { return key }, odid: odid}, nil
 }
 
 // Self returns the device's ODID.
 func (id *Identity) Self() contact.ODID { return id.odid }
 
 // String returns the ODID, so that a logged identity tells no secret.
-func (id *Identity) String() string { return id.odid.String() }
+func (id Identity) String() string { return id.odid.String() }
 
-// GoString is String.
-func (id *Identity) GoString() string { return id.odid.String() }
+// Format writes the ODID, whatever the verb.
+func (id Identity) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, id.odid.String()) }
+
+// LogValue is the ODID.
+func (id Identity) LogValue() slog.Value { return slog.StringValue(id.odid.String()) }
 
 // SignStatement encodes and signs a statement of this device. It returns an
 // error for one of another author.
@@ -74,7 +77,7 @@ func (id *Identity) SignStatement(s contact.Statement) (contact.Signed, error) {
 	if err != nil {
 		return contact.Signed{}, err
 	}
-	return contact.Signed{Bytes: b, Sig: ed25519.Sign(id.key, contact.SigningBytes(b))}, nil
+	return contact.Signed{Bytes: b, Sig: ed25519.Sign(id.key(), contact.SigningBytes(b))}, nil
 }
 
 // Domain separates kinds of signatures.
@@ -92,7 +95,7 @@ func (id *Identity) Sign(d Domain, body []byte) ([]byte, error) {
 	if d != PairingDomain && d != BeaconDomain {
 		return nil, fmt.Errorf("sign: unknown domain %q", string(d))
 	}
-	return ed25519.Sign(id.key, append([]byte(d), body...)), nil
+	return ed25519.Sign(id.key(), append([]byte(d), body...)), nil
 }
 
 // Verify reports whether sig is the author's signature of body in the domain.
@@ -102,14 +105,14 @@ func Verify(author contact.ODID, d Domain, body, sig []byte) bool {
 
 // TransportKey hands out the raw private key. It exists for transport/p2p alone,
 // whose handshakes sign with it; a test of the imports keeps others away.
-func (id *Identity) TransportKey() ed25519.PrivateKey { return id.key }
+func (id *Identity) TransportKey() ed25519.PrivateKey { return id.key() }
 
 const keyHeader = "# The private key of this contactsd device. Whoever has it is this device.\n"
 
 // Save writes the key to a new file of mode 0600, whole or not at all, synced.
 // It refuses to overwrite.
 func (id *Identity) Save(path string) error {
-	text := keyHeader + contact.EncodeSecret([32]byte(id.key.Seed())) + "\n"
+	text := keyHeader + contact.EncodeSecret([32]byte(id.key().Seed())) + "\n"
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".key-*")
 	if err != nil {
 		return fmt.Errorf("save key: %w", err)
@@ -179,8 +182,11 @@ func LoadOrCreate(path string) (*Identity, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return id, err
 	}
-	if id, err = Generate(); err != nil {
+	if id, err = Generate(); err == nil {
+		err = id.Save(path)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return id, id.Save(path)
+	return id, nil
 }

@@ -85,6 +85,10 @@ func UnmarshalCanonical(data []byte, v any) error {
 // Fixed decodes a CBOR byte string of exactly len(dst) bytes into dst. Arrays of
 // bytes need it: the plain decoder pads short input and cuts long input.
 func Fixed(dst, data []byte) error {
+	const byteString = 2 // major type; the decoder would take a list of numbers as well
+	if len(data) == 0 || data[0]>>5 != byteString {
+		return errors.New("not a byte string")
+	}
 	var b []byte
 	if err := Unmarshal(data, &b); err != nil {
 		return err
