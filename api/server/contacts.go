@@ -54,8 +54,17 @@ func (s contacts) try(ctx context.Context, peer contact.ODID, at transport.Addre
 	return ctx.Err()
 }
 
+// find returns the contact that a request names. A whole ODID, which is what
+// programs use, is looked up without going through the list.
+func (s *Server) find(text string) (relation.Contact, error) {
+	if peer, err := contact.ParseODID(text); err == nil {
+		return s.node.Relation.Get(peer)
+	}
+	return s.node.Relation.Resolve(text)
+}
+
 func (s contacts) GetContact(_ context.Context, req *contactsv1.GetContactRequest) (*contactsv1.GetContactResponse, error) {
-	c, err := s.node.Relation.Resolve(req.Contact)
+	c, err := s.find(req.Contact)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +72,7 @@ func (s contacts) GetContact(_ context.Context, req *contactsv1.GetContactReques
 }
 
 func (s contacts) SetContact(_ context.Context, req *contactsv1.SetContactRequest) (*contactsv1.SetContactResponse, error) {
-	c, err := s.node.Relation.Resolve(req.Contact)
+	c, err := s.find(req.Contact)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +104,7 @@ func (s contacts) RemoveContacts(_ context.Context, req *contactsv1.RemoveContac
 }
 
 func (s contacts) remove(item string, both bool) error {
-	c, err := s.node.Relation.Resolve(item)
+	c, err := s.find(item)
 	if err != nil {
 		return err
 	}
@@ -103,7 +112,7 @@ func (s contacts) remove(item string, both bool) error {
 }
 
 func (s contacts) GetPermissions(_ context.Context, req *contactsv1.GetPermissionsRequest) (*contactsv1.GetPermissionsResponse, error) {
-	c, err := s.node.Relation.Resolve(req.Contact)
+	c, err := s.find(req.Contact)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +127,7 @@ func (s contacts) NarrowPermissions(_ context.Context, req *contactsv1.NarrowPer
 	if withdraw == contact.NoPermissions {
 		return nil, invalid("permissions", "none named")
 	}
-	c, err := s.node.Relation.Resolve(req.Contact)
+	c, err := s.find(req.Contact)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 	"contactsd/relation"
 )
 
-func identityOf(t *testing.T) contact.ODID {
+func identityOf(t testing.TB) contact.ODID {
 	t.Helper()
 	id, err := identity.Generate()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	contactsv1 "contactsd/api/contacts/v1"
@@ -25,7 +26,7 @@ func (s contacts) ListContacts(_ context.Context, req *contactsv1.ListContactsRe
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.node.Relation.List(req.All)
+	list, err := s.list(req.All)
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +43,45 @@ func (s contacts) ListContacts(_ context.Context, req *contactsv1.ListContactsRe
 	}
 	if next := from + len(page); next < len(list) {
 		r.NextPageToken = pageToken(next, page[len(page)-1].ODID)
+	} else {
+		s.paging.drop()
 	}
 	return r, nil
+}
+
+// paging keeps the list between two pages, so that reading all of a long list
+// takes time in proportion to it. It is good as long as the journal stands
+// still, since no contact changes without an event.
+type paging struct {
+	mu     sync.Mutex
+	list   []relation.Contact // nil if none is kept
+	all    bool
+	cursor uint64
+}
+
+func (p *paging) drop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.list = nil
+}
+
+// list returns the contacts by title; the caller may change the slice.
+func (s contacts) list(all bool) ([]relation.Contact, error) {
+	cursor, err := s.node.DB.Cursor()
+	if err != nil {
+		return nil, err
+	}
+	p := &s.paging
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.list == nil || p.all != all || p.cursor != cursor {
+		list, err := s.node.Relation.List(all)
+		if err != nil {
+			return nil, err
+		}
+		p.list, p.all, p.cursor = list, all, cursor
+	}
+	return slices.Clone(p.list), nil
 }
 
 // A page token is where the next page begins and, since contacts may be added

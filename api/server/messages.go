@@ -15,7 +15,7 @@ func (s messages) SendMessage(_ context.Context, req *contactsv1.SendMessageRequ
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.node.Relation.Resolve(req.Contact)
+	c, err := s.find(req.Contact)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (s messages) ListMessages(_ context.Context, req *contactsv1.ListMessagesRe
 			return nil, err
 		}
 	}
-	c, err := s.node.Relation.Resolve(req.Contact)
+	c, err := s.find(req.Contact)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (s messages) ListOutbox(_ context.Context, req *contactsv1.ListOutboxReques
 		return nil, invalid("page_token", "not from a page of the outbox")
 	}
 	if req.Contact != "" {
-		c, err := s.node.Relation.Resolve(req.Contact)
+		c, err := s.find(req.Contact)
 		if err != nil {
 			return nil, err
 		}

@@ -17,7 +17,7 @@ func (s presences) GetPresence(_ context.Context, req *contactsv1.GetPresenceReq
 	if req.Contact == "" {
 		return &contactsv1.GetPresenceResponse{Presence: ownPresence(s.node.Presence.Mine())}, nil
 	}
-	c, err := s.node.Relation.Resolve(req.Contact)
+	c, err := s.find(req.Contact)
 	if err != nil {
 		return nil, err
 	}

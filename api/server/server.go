@@ -54,6 +54,7 @@ type Server struct {
 	http    http.Handler
 	ready   chan struct{}
 	calls   sync.RWMutex // held for reading during each call
+	paging  paging
 
 	stopping context.Context // ends when Run's context does; streams watch it
 	stop     context.CancelFunc

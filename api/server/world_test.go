@@ -21,11 +21,11 @@ import (
 
 // world is a network in memory on which devices with an API live.
 type world struct {
-	t   *testing.T
+	t   testing.TB
 	net *memnet.Network
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	return &world{t, memnet.New(memnet.Options{})}
 }
@@ -33,7 +33,7 @@ func newWorld(t *testing.T) *world {
 // user is a device with its API, called through the client.
 type user struct {
 	*client.Client
-	t      *testing.T
+	t      testing.TB
 	odid   string
 	server *Server
 	node   *node.Node

@@ -84,33 +84,27 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// titles looks up what contacts are shown as.
+// titles looks up what contacts are shown as, each once.
 type titles struct {
-	look  func() map[string]string
+	look  func(odid string) string
 	known map[string]string
 }
 
 func (a *app) titles(ctx context.Context) *titles {
-	return &titles{look: func() map[string]string {
-		known := make(map[string]string)
-		contacts, err := a.contacts(ctx, listOptions{all: true})
+	return &titles{known: make(map[string]string), look: func(odid string) string {
+		r, err := a.client.Contacts().GetContact(ctx, &contactsv1.GetContactRequest{Contact: odid})
 		if err != nil {
-			return known // whoever is not known is shown by ODID
+			return short(odid) // no contact any more
 		}
-		for _, c := range contacts {
-			known[c.Odid] = safe(title(c))
-		}
-		return known
+		return safe(title(r.Contact))
 	}}
 }
 
-// of returns the title of a contact; it asks the daemon when one is new.
 func (t *titles) of(odid string) string {
-	if _, ok := t.known[odid]; !ok {
-		t.known = t.look()
-		if _, ok := t.known[odid]; !ok {
-			t.known[odid] = short(odid)
-		}
+	name, ok := t.known[odid]
+	if !ok {
+		name = t.look(odid)
+		t.known[odid] = name
 	}
-	return t.known[odid]
+	return name
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	contactsv1 "contactsd/api/contacts/v1"
 	"contactsd/client"
 )
 
@@ -127,12 +128,12 @@ func (a *app) names(cmd *cobra.Command, args []string, start string) ([]cobra.Co
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
 	defer cancel()
-	contacts, err := a.contacts(ctx, listOptions{})
+	r, err := a.client.Contacts().ListContacts(ctx, &contactsv1.ListContactsRequest{Filter: start, PageSize: pageSize})
 	if err != nil {
 		return nil, none
 	}
 	var words []cobra.Completion
-	for _, c := range contacts {
+	for _, c := range r.Contacts {
 		words = append(words, safe(title(c)))
 	}
 	return words, none
