@@ -28,13 +28,19 @@ func (d daemon) GetStatus(ctx context.Context, _ *contactsv1.GetStatusRequest) (
 
 func (d daemon) serve(t *testing.T) (socket string) {
 	t.Helper()
+	return serve(t, func(mux *http.ServeMux) { mux.Handle(contactsv1connect.NewDeviceServiceHandler(d)) })
+}
+
+// serve answers on a socket of its own until the test ends.
+func serve(t *testing.T, routes func(*http.ServeMux)) (socket string) {
+	t.Helper()
 	socket = filepath.Join(t.TempDir(), "contactsd.sock")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle(contactsv1connect.NewDeviceServiceHandler(d))
+	routes(mux)
 	srv := &http.Server{Handler: mux}
 	done := make(chan struct{})
 	go func() { defer close(done); srv.Serve(l) }()
@@ -142,5 +148,28 @@ func TestWrongUsageIs2(t *testing.T) {
 		if code != 2 || !strings.HasPrefix(first, "contactsctl: ") || !strings.HasPrefix(rest, "  hint: ") || !strings.Contains(rest, want) || out != "" {
 			t.Errorf("%q: exit %d, %q, want hint %q", line, code, talk, want)
 		}
+	}
+}
+
+// enterer answers EnterCode alone.
+type enterer struct {
+	contactsv1connect.UnimplementedPairingServiceHandler
+}
+
+func (enterer) EnterCode(context.Context, *contactsv1.EnterCodeRequest) (*contactsv1.EnterCodeResponse, error) {
+	return &contactsv1.EnterCodeResponse{Contact: ana()}, nil
+}
+
+func TestPairingThatIsNotConfirmedYetIs1(t *testing.T) {
+	socket := serve(t, func(mux *http.ServeMux) {
+		mux.Handle(contactsv1connect.NewPairingServiceHandler(enterer{}))
+	})
+	code, out, talk := ctl(t.Context(), "--socket", socket, "pair", "482", "193")
+	if code != 1 || out != "" || !strings.Contains(talk, "continues by itself\n  hint: ") {
+		t.Errorf("exit %d, %q, %q", code, out, talk)
+	}
+	code, out, _ = ctl(t.Context(), "--socket", socket, "pair", "482-193", "--json")
+	if code != 1 || !strings.HasPrefix(out, `{"odid":"`) {
+		t.Errorf("exit %d, %q", code, out)
 	}
 }
