@@ -170,11 +170,15 @@ func vouched(role Role, static, prologue []byte) []byte {
 // outcome derives what only these two devices know, from the code's key and the
 // whole handshake. It is called after all three Noise messages: the library
 // hands out the hash of an unfinished handshake as well.
-func (h *handshake) outcome(isk []byte) (id contact.PairID, secret Secret, err error) {
+func (h *handshake) outcome(isk []byte) (contact.PairID, Secret, error) {
 	if h.MessageIndex() != len(noise.HandshakeXX.Messages) {
-		return id, secret, errors.New("noise: handshake not finished")
+		return contact.PairID{}, Secret{}, errors.New("noise: handshake not finished")
 	}
-	ikm := slices.Concat(isk, h.ChannelBinding())
+	return deriveOutcome(isk, h.ChannelBinding())
+}
+
+func deriveOutcome(isk, binding []byte) (id contact.PairID, secret Secret, err error) {
+	ikm := slices.Concat(isk, binding)
 	defer clear(ikm)
 	idBytes, err := hkdf.Key(sha256.New, ikm, nil, infoPairID, len(id))
 	if err != nil {

@@ -94,6 +94,27 @@ func TestOutcomeOnlyAfterAllMessages(t *testing.T) {
 	}
 }
 
+// What both sides derive, computed by another implementation of HKDF (RFC 5869).
+func TestDerivationsGolden(t *testing.T) {
+	isk := fill(64, 1)
+	sid := sessionID(fill(32, 0xee), fill(32, 0x55), 2)
+	psk, err := derivePSK(isk, sid)
+	if want := "7a1d2d9b7a9928dc3f0089275dde0f00097581d119d951166d195ed0d4122d8d"; err != nil || hex.EncodeToString(psk) != want {
+		t.Errorf("psk %x, %v; want %s", psk, err, want)
+	}
+	id, secret, err := deriveOutcome(isk, fill(32, 2))
+	if want := "7ff422f648ce40d223c1159faf40c0c1"; err != nil || hex.EncodeToString(id[:]) != want {
+		t.Errorf("pair id %x, %v; want %s", id, err, want)
+	}
+	if want := "e35d259a2f65d6b5e7f2f59a3d9e162e33256c3a746e7c5b552065b205f30bb4"; hex.EncodeToString(secret[:]) != want {
+		t.Errorf("pair secret %s; want %s", hex.EncodeToString(secret[:]), want)
+	}
+	s, e := contact.ODID(fill(32, 0xaa)), contact.ODID(fill(32, 0xbb))
+	if got, want := prologue([]byte("frames"), fill(64, 3), s, e), "477677c282919c3520e06c6a0bdf6e88781af076fb96e6beb881b66533d4cd9d"; hex.EncodeToString(got) != want {
+		t.Errorf("prologue %x; want %s", got, want)
+	}
+}
+
 func TestSessionIDGolden(t *testing.T) {
 	want := append(append(fill(32, 0xee), fill(32, 0x55)...), 2)
 	if got := sessionID(fill(32, 0xee), fill(32, 0x55), 2); !bytes.Equal(got, want) {
