@@ -144,7 +144,7 @@ func TestBrokenStreamsEndAndAreCounted(t *testing.T) {
 			pass(time.Second)
 		},
 		"garbage": func(p *puppet, st transport.Stream) {
-			_, _ = st.Write([]byte("GET / HTTP/1.1\r\nHost: "+strings.Repeat("x", 100)))
+			_, _ = st.Write([]byte("GET / HTTP/1.1\r\nHost: " + strings.Repeat("x", 100)))
 			pass(time.Second)
 		},
 	} {
