@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"contactsd/transport"
 )
 
 func TestAttemptsBackOffAndAConnectionEndsTheWait(t *testing.T) {
@@ -136,6 +138,24 @@ func TestAMessageAtTheLastMomentIsNotForgotten(t *testing.T) {
 	s.leave(l, time.Time{}, false)
 	if len(s.sched.lanes) != 0 || s.sched.dials != 0 {
 		t.Fatalf("%d lanes and %d dials are left", len(s.sched.lanes), s.sched.dials)
+	}
+}
+
+// Both looked for each other, the other came first.
+func TestAConnectionThatComesWhileDiallingIsUsedAtOnce(t *testing.T) {
+	for _, came := range []bool{true, false} {
+		w := newWorld(t)
+		serveScript(t, w.alice, w.bob.self)
+		s := w.alice.svc
+		w.alice.write(w.bob, "one")
+		begin, _ := s.sched.start(time.Now())
+		if came {
+			s.connection(w.bob.self, true)
+		}
+		s.failed(begin[0], transport.ErrUnreachable, time.Time{})
+		if begin, _ = s.sched.start(time.Now()); came != (len(begin) == 1) {
+			t.Errorf("connected: %t, %d attempts at once", came, len(begin))
+		}
 	}
 }
 

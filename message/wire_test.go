@@ -257,7 +257,6 @@ func TestReceiverTakesOnlyWhatFollows(t *testing.T) {
 		"the next":                   {[]frame{msg(now, 3, 3)}, 3, "bcd"},
 		"a batch":                    {[]frame{msg(now, 3, 3), msg(now, 4, 4)}, 4, "bcde"},
 		"a gap":                      {[]frame{msg(now, 4, 4)}, 0, "bc"},
-		"a gap in a batch":           {[]frame{msg(now, 3, 3), msg(now, 5, 5)}, 0, "bc"},
 		"the same again":             {[]frame{msg(now, 2, 2)}, 2, "bc"},
 		"the same and the next":      {[]frame{msg(now, 2, 2), msg(now, 3, 3)}, 3, "bcd"},
 		"another in its place":       {[]frame{msg(now, 2, 7)}, 0, "bc"},
@@ -282,16 +281,17 @@ func TestReceiverTakesOnlyWhatFollows(t *testing.T) {
 			carol := newDevice(t, w, 3)
 			w.alice.relate(carol, accepted)
 			serveScript(t, w.alice, carol.self, msg(now, 1, 9))
-			if fs := serveScript(t, w.alice, w.bob.self, msg(now, 1, 1), msg(now, 2, 2)); len(fs) != 2 {
-				t.Fatalf("the first batch: %d frames", len(fs))
-			}
+			serveScript(t, w.alice, w.bob.self, msg(now, 1, 1), msg(now, 2, 2))
 			fs := serveScript(t, w.alice, w.bob.self, c.says...)
 			if h := fs[0].Have; h == nil || h.Epoch != now || h.Seq != 2 || h.ID != testID(2) {
 				t.Fatalf("hello %+v", fs[0])
 			}
 			var acked uint64
-			if len(fs) > 1 && fs[1].Type == frameAck {
-				acked = fs[1].Seq
+			for _, f := range fs[1:] {
+				if f.Type != frameAck {
+					t.Fatalf("heard %+v", f)
+				}
+				acked = f.Seq
 			}
 			if acked != c.acked {
 				t.Errorf("acknowledged %d, want %d", acked, c.acked)
@@ -307,6 +307,21 @@ func TestReceiverTakesOnlyWhatFollows(t *testing.T) {
 				t.Errorf("stored %q, want %q", stored, c.stored)
 			}
 		})
+	}
+}
+
+func TestABatchIsStoredWholeOrNotAtAll(t *testing.T) {
+	w := newWorld(t)
+	serveScript(t, w.alice, w.bob.self)
+	e := testEpoch(5)
+	if err := w.alice.svc.store(w.bob.self, []frame{msg(e, 1, 1), msg(e, 3, 3)}); !errors.Is(err, errProtocol) {
+		t.Fatal(err)
+	}
+	if got := w.alice.history(w.bob); len(got) != 0 {
+		t.Fatalf("%d messages of a batch with a gap are stored", len(got))
+	}
+	if fs := serveScript(t, w.alice, w.bob.self); fs[0].Have.Seq != 0 {
+		t.Fatalf("it says it holds %d", fs[0].Have.Seq)
 	}
 }
 
@@ -381,6 +396,27 @@ func TestSenderBreaksOffWithOneThatLies(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWhatWasAcknowledgedBeforeABreakIsDelivered(t *testing.T) {
+	w := newWorld(t)
+	serveScript(t, w.alice, w.bob.self)
+	e := serveScript(t, w.alice, w.bob.self)[0].Epoch
+	var ids []ID
+	for range 3 {
+		ids = append(ids, w.alice.write(w.bob, "hello").ID)
+	}
+	says := frames(t, frame{Type: frameHello, Epoch: e, Have: &have{}}, frame{Type: frameAck, Epoch: e, Seq: 2})
+	w.alice.svc.net = scripted{st: newScript(w.bob.self, says)}
+	if err := w.alice.svc.deliver(t.Context(), w.alice.svc.sched.lane(w.bob.self)); err == nil {
+		t.Fatal("a stream that breaks off with a message under way is no error")
+	}
+	for i, want := range []State{Delivered, Delivered, Queued} {
+		if got := w.alice.get(ids[i]).State; got != want {
+			t.Errorf("message %d is %s, want %s", i+1, got, want)
+		}
+	}
+	w.alice.wantQueued(1)
 }
 
 // A peer that claims to hold what never was costs itself an epoch, nobody else.
