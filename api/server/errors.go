@@ -24,7 +24,7 @@ type answer struct {
 	reason string
 	field  string
 	hint   string // default: what follows the first ": " of the text
-	whole  bool   // the error's whole text is for the user, not only that of is
+	whole  bool   // what the error says after the text of is, is for the user too
 }
 
 // answers is the one table of what errors become. The first that fits counts.
@@ -64,7 +64,7 @@ func answers() []answer {
 		{is: pairing.ErrProtocol, code: connect.CodeAborted, reason: "protocol", hint: "try again; if it happens again, another device may be interfering"},
 
 		{is: relation.ErrNotFound, code: gone, reason: "no_contact", field: "contact", hint: "see: contactsctl list", whole: true},
-		{is: relation.ErrBlocked, code: refused, reason: "blocked", whole: true},
+		{is: relation.ErrBlocked, code: refused, reason: "blocked", field: "contact"},
 		{is: relation.ErrSelf, code: bad, reason: "self", field: "odid"},
 
 		{is: message.ErrNotContact, code: now, reason: "not_contact", field: "contact", hint: "add it or pair with it first"},
@@ -78,7 +78,7 @@ func answers() []answer {
 		{is: store.ErrCorrupt, code: connect.CodeDataLoss, reason: "damaged_store", hint: "stop the daemon and restore a backup", whole: true},
 		{is: store.ErrClosed, code: away, reason: "stopping", hint: "start it with: contactsd"},
 
-		{is: transport.ErrAddress, code: bad, reason: "bad_address", field: "at", hint: "an address looks like /ip4/192.168.1.7/tcp/4001", whole: true},
+		{is: transport.ErrAddress, code: bad, reason: "bad_address", field: "at", whole: true},
 		{is: transport.ErrSelf, code: bad, reason: "self", field: "at"},
 		{is: transport.ErrUnreachable, code: away, reason: "peer_unreachable", hint: "see that it is running and on a network that reaches this one"},
 		{is: transport.ErrRefused, code: away, reason: "peer_refused"},
@@ -122,7 +122,8 @@ func explain(err error) (e *connect.Error, known bool) {
 		}
 		text, hint := a.is.Error(), a.hint
 		if a.whole {
-			text = err.Error()
+			_, detail, _ := strings.Cut(err.Error(), text)
+			text += detail
 		}
 		if hint == "" {
 			text, hint, _ = strings.Cut(text, ": ")

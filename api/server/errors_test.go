@@ -10,8 +10,10 @@ import (
 	contactsv1 "contactsd/api/contacts/v1"
 	"contactsd/contact"
 	"contactsd/identity"
+	"contactsd/pairing"
 	"contactsd/presence"
 	"contactsd/relation"
+	"contactsd/transport"
 )
 
 func identityOf(t testing.TB) contact.ODID {
@@ -66,6 +68,18 @@ func TestErrorsNameFieldAndLimit(t *testing.T) {
 	_, err := contact.ParseODID("bob")
 	e, _ = explain(err)
 	if info := infoOf(t, e); e.Message() != "not an ODID" || info.Hint != `an ODID begins with "odid1"` {
+		t.Errorf("%v, %v", e, info)
+	}
+}
+
+func TestOnlyWhatIsForTheUserIsTold(t *testing.T) {
+	err := fmt.Errorf("dial odid1: %w: it can't be read; write it like 192.0.2.1:4001", transport.ErrAddress)
+	e, _ := explain(err)
+	if info := infoOf(t, e); e.Message() != "not an address" || info.Hint != "it can't be read; write it like 192.0.2.1:4001" {
+		t.Errorf("%v, %v", e, info)
+	}
+	e, _ = explain(fmt.Errorf("%w (stream reset by 192.0.2.1)", pairing.ErrNoWindow))
+	if info := infoOf(t, e); e.Message() != "the other device shows no code" || info.Hint != "run `contactsctl show-code` there" {
 		t.Errorf("%v, %v", e, info)
 	}
 }

@@ -76,7 +76,7 @@ func (s pairs) EnterCode(ctx context.Context, req *contactsv1.EnterCodeRequest) 
 	}
 	opt := pairing.EnterOptions{Allow: allow}
 	switch at := strings.TrimSpace(req.At); {
-	case strings.HasPrefix(at, "/"):
+	case strings.ContainsAny(at, "/:"):
 		opt.Address = transport.Address(at)
 	case at != "":
 		if opt.At, err = contact.ParseODID(at); err != nil {

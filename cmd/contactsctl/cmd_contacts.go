@@ -28,7 +28,7 @@ func (a *app) addCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&req.Remark, "remark", "", "your own name for it (at most 96 bytes)")
 	f.BoolVar(&req.OneWay, "one-way", false, "let it do nothing here")
-	f.StringVar(&req.At, "at", "", "multiaddr at which it can be reached")
+	f.StringVar(&req.At, "at", "", "where it can be reached: a multiaddr or IP:PORT")
 	return cmd
 }
 

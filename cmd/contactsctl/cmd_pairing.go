@@ -128,14 +128,14 @@ func (a *app) pairCommand() *cobra.Command {
 		Short: "pair with the device that shows the code",
 		Long: `pair makes this device and the one that shows CODE trusted contacts. It looks
 for that device on the local network, or where --at says.`,
-		Example: "  contactsctl pair 482-193\n  contactsctl pair 482193 --at /ip4/192.168.1.7/tcp/4001",
+		Example: "  contactsctl pair 482-193\n  contactsctl pair 482193 --at 192.168.1.7:4001",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: a.callFor(pairTimeout, func(ctx context.Context, args []string) error {
 			// People type the two halves apart.
 			return a.pair(ctx, &contactsv1.EnterCodeRequest{Code: strings.Join(args, " "), At: at, Permissions: split(allow)})
 		}),
 	}
-	cmd.Flags().StringVar(&at, "at", "", "where the other device is: a multiaddr or an ODID")
+	cmd.Flags().StringVar(&at, "at", "", "where the other device is: a multiaddr, IP:PORT, or an ODID")
 	cmd.Flags().StringSliceVar(&allow, "allow", nil, "allow more than messages and status: audio, video")
 	return cmd
 }

@@ -153,7 +153,7 @@ type AddContactRequest struct {
 	Remark string `protobuf:"bytes,2,opt,name=remark,proto3" json:"remark,omitempty"`
 	// Grant nothing.
 	OneWay bool `protobuf:"varint,3,opt,name=one_way,json=oneWay,proto3" json:"one_way,omitempty"`
-	// Multiaddr where the device can be reached, if known.
+	// Multiaddr or IP:PORT where the device can be reached, if known.
 	At            string `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

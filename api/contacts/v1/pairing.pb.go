@@ -237,7 +237,8 @@ type EnterCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Six digits, with or without dash and spaces.
 	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	// Where the device is: a multiaddr or an ODID. Empty looks on the local network.
+	// Where the device is: a multiaddr, IP:PORT or an ODID. Empty looks on the
+	// local network.
 	At string `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
 	// Granted beside what pairing grants.
 	Permissions   []string `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
