@@ -46,6 +46,8 @@
 //   - A sender that learns of a number it never gave, or of another message
 //     under one it gave, is a restored copy: it begins a new epoch, later than
 //     all that either side knows, and sends what is unacknowledged in that.
+//     What a copy put back by hand, without NewEpoch, does not know is that a
+//     message was cancelled after the copy was made: it may show as delivered.
 //   - A receiver that has less than it acknowledged is a restored copy: it gets
 //     the rest again from the sender's history.
 //   - A number whose message was cancelled, has expired or is lost becomes a

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"contactsd/contact"
@@ -339,6 +340,34 @@ func serveScript(t *testing.T, d *device, peer contact.ODID, says ...frame) []fr
 	st := newScript(peer, frames(t, says...))
 	d.svc.Handle(t.Context(), st, contact.Serve)
 	return st.heard(t)
+}
+
+func TestANewStreamEndsTheOneBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		serveScript(t, w.alice, w.bob.self)
+		e := testEpoch(5)
+		old := newScript(w.bob.self, frames(t, msg(e, 1, 1)))
+		old.hold = true
+		go w.alice.svc.Handle(t.Context(), old, contact.Serve)
+		synctest.Wait()
+		if fs := old.heard(t); len(fs) != 2 {
+			t.Fatalf("the first stream heard %+v", fs)
+		}
+		fs := serveScript(t, w.alice, w.bob.self, msg(e, 2, 2))
+		if h := fs[0].Have; h.Seq != 1 {
+			t.Errorf("the second stream is told %d", h.Seq)
+		}
+		select {
+		case <-old.end:
+		default:
+			t.Error("the first stream goes on beside the second")
+		}
+		synctest.Wait()
+		if n := len(w.alice.svc.in); n != 0 {
+			t.Errorf("%d streams are left", n)
+		}
+	})
 }
 
 func TestHandleDoesAsTheGateDecided(t *testing.T) {
