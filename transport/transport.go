@@ -47,6 +47,8 @@ type Stream interface {
 	io.ReadWriteCloser // Close flushes and ends both directions
 	CloseWrite() error // ends the own direction, the peer reads io.EOF
 	Reset() error      // ends both directions at once; both sides get an error; nothing after Close
+	// SetDeadline bounds reads and writes, also those that wait now; past it they
+	// return os.ErrDeadlineExceeded. A read may be tried again with a new deadline.
 	SetDeadline(t time.Time) error
 	Peer() contact.ODID
 }

@@ -103,7 +103,9 @@ func (d *Device) connect(ctx context.Context, peer contact.ODID, addressed bool)
 	select {
 	case <-d.started:
 	case <-ctx.Done():
-		return ctx.Err()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	n := d.net
 	n.mu.Lock()

@@ -88,6 +88,14 @@ func transportGoroutines() []string {
 // running returns a running device and stops it when the test ends.
 func running(t testing.TB, cfg p2p.Config) *p2p.Transport {
 	t.Helper()
+	d, stop := runningUntil(t, cfg)
+	t.Cleanup(stop)
+	return d
+}
+
+// runningUntil returns a running device and what stops it.
+func runningUntil(t testing.TB, cfg p2p.Config) (d *p2p.Transport, stop func()) {
+	t.Helper()
 	if cfg.Identity == nil {
 		id, err := identity.Generate()
 		if err != nil {
@@ -108,13 +116,12 @@ func running(t testing.TB, cfg p2p.Config) *p2p.Transport {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
-	t.Cleanup(func() {
+	return d, func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-	})
-	return d
+	}
 }
 
 func everybody(contact.ODID) bool { return true }

@@ -118,27 +118,43 @@ func New(cfg Config) (*Transport, error) {
 // closes what Listen opened.
 func (t *Transport) Listen() error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.state != fresh {
-		return errors.New("listen: the transport listens already or has stopped")
+	h, err := t.bind()
+	t.mu.Unlock()
+	if err != nil && h != nil {
+		err = errors.Join(err, h.Close())
 	}
-	h, err := newHost(t)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	return nil
+}
+
+// bind is Listen; t.mu is held. With an error it returns the host to be closed.
+func (t *Transport) bind() (host.Host, error) {
+	if t.state != fresh {
+		return nil, errors.New("the transport listens already or has stopped")
+	}
+	h, err := newHost(t)
+	if err != nil {
+		return nil, err
+	}
+	// Before the first connection can come in, everything that meets it is set.
+	h.Network().Notify(&network.NotifyBundle{
+		ConnectedF:    func(_ network.Network, c network.Conn) { t.connected(h, c) },
+		DisconnectedF: func(_ network.Network, c network.Conn) { t.disconnected(c) },
+	})
+	for p := range t.handlers {
+		h.SetStreamHandler(protocol.ID(p), t.serve)
+	}
 	for _, a := range t.listen {
 		if err := h.Network().Listen(a); err != nil {
-			return errors.Join(fmt.Errorf("listen on %s: %w", a, err), h.Close())
+			return h, fmt.Errorf("%s: %w", a, err)
 		}
 	}
 	t.host, t.swarm, t.state = h, h.Network().(*swarm.Swarm), listening
 	t.bound = h.Network().ListenAddresses()
-	h.Network().Notify(&network.NotifyBundle{ConnectedF: t.connected, DisconnectedF: t.disconnected})
-	for p := range t.handlers {
-		h.SetStreamHandler(protocol.ID(p), t.serve)
-	}
 	close(t.ready)
-	return nil
+	return h, nil
 }
 
 // ListenAddresses returns the multiaddrs listened on with the ports that were
@@ -216,19 +232,19 @@ func (t *Transport) Connected() []contact.ODID { return t.peers.List() }
 // Watch implements transport.Network.
 func (t *Transport) Watch(f func(contact.ODID, bool)) (cancel func()) { return t.peers.Watch(f) }
 
-func (t *Transport) connected(_ network.Network, c network.Conn) {
+func (t *Transport) connected(h host.Host, c network.Conn) {
 	id, ok := odidOf(c.RemotePeer())
 	if !ok {
 		return // the gate lets none through
 	}
 	if t.cfg.MayDial(id) {
-		t.host.ConnManager().TagPeer(c.RemotePeer(), "contact", contactWeight)
+		h.ConnManager().TagPeer(c.RemotePeer(), "contact", contactWeight)
 	}
 	t.peers.Add(id)
 	t.peers.Deliver()
 }
 
-func (t *Transport) disconnected(_ network.Network, c network.Conn) {
+func (t *Transport) disconnected(c network.Conn) {
 	t.gate.gone(c)
 	if id, ok := odidOf(c.RemotePeer()); ok {
 		t.peers.Remove(id)

@@ -187,26 +187,34 @@ func (t *Transport) Open(ctx context.Context, peer contact.ODID, p transport.Pro
 	return s, nil
 }
 
-func (t *Transport) open(ctx context.Context, id contact.ODID, p transport.Protocol) (*stream, error) {
-	for {
+func (t *Transport) open(ctx context.Context, id contact.ODID, p transport.Protocol) (s *stream, err error) {
+	// A connection may turn out to be dead when it is used, if the peer was killed
+	// and is back: then there is a second attempt over another one.
+	for range 3 {
 		if err := t.connect(ctx, id); err != nil {
 			return nil, err
 		}
-		ns, err := t.swarm.NewStream(network.WithNoDial(ctx, "connected"), peerOf(id))
-		if errors.Is(err, network.ErrNoConn) {
-			continue // lost in between
+		ns, failed := t.swarm.NewStream(network.WithNoDial(ctx, "connected"), peerOf(id))
+		if errors.Is(failed, network.ErrNoConn) {
+			err = fmt.Errorf("%w: %w", transport.ErrUnreachable, errLost)
+			continue
 		}
-		if err != nil {
-			return nil, t.failure(ctx, err)
+		if failed != nil {
+			return nil, t.failure(ctx, failed)
 		}
 		s := &stream{Stream: ns, peer: id, say: lines(p), hear: lines(p)}
-		if err := t.negotiate(ctx, s, p); err != nil {
-			ns.Reset()
+		if err = t.negotiate(ctx, s, p); err == nil {
+			return s, nil
+		}
+		ns.Reset()
+		if !errors.Is(err, errLost) {
 			return nil, err
 		}
-		return s, nil
 	}
+	return nil, err
 }
+
+var errLost = errors.New("the connection was lost")
 
 // negotiate waits for the answer unless Identify has brought it already.
 func (t *Transport) negotiate(ctx context.Context, s *stream, p transport.Protocol) error {
@@ -228,11 +236,12 @@ func (t *Transport) negotiate(ctx context.Context, s *stream, p transport.Protoc
 	switch {
 	case errors.Is(err, transport.ErrRefused):
 		return err
+	case t.ctx.Err() != nil:
+		return transport.ErrClosed
+	case err != nil && s.Conn().IsClosed():
+		return fmt.Errorf("%w: %w: %v", transport.ErrUnreachable, errLost, err)
 	case errors.Is(err, network.ErrReset):
-		if t.swarm.Connectedness(pid) == network.Connected {
-			return fmt.Errorf("%w: the peer reset the stream", transport.ErrRefused)
-		}
-		return fmt.Errorf("%w: the connection was lost", transport.ErrUnreachable)
+		return fmt.Errorf("%w: the peer reset the stream", transport.ErrRefused)
 	case err != nil:
 		return fmt.Errorf("%w: %v", transport.ErrUnreachable, err)
 	}
