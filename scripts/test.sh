@@ -25,9 +25,10 @@ step staticcheck
 go tool -modfile=tools/go.mod staticcheck ./...
 
 step schema
-scripts/generate.sh
+(cd api && go tool -modfile=../tools/go.mod buf lint)
+go generate ./api
 git diff --exit-code --stat -- api || {
-	echo 'the generated code does not fit the schema: commit what scripts/generate.sh wrote'
+	echo 'the generated code does not fit the schema: commit what go generate ./api wrote'
 	exit 1
 }
 

@@ -27,6 +27,8 @@ func main() {
 // usageError is an error of how the program was called.
 type usageError struct{ error }
 
+func (u usageError) Unwrap() error { return u.error }
+
 // hinted is an error that says what to do.
 type hinted struct {
 	error
