@@ -11,6 +11,7 @@ import (
 
 	"contactsd/contact"
 	"contactsd/store"
+	"contactsd/transport"
 )
 
 // Contact is a contact as users and clients see it.
@@ -29,8 +30,9 @@ func (c Contact) Title() string { return cmp.Or(c.Remark, c.Name, c.ODID.Short()
 
 // AddOptions are the choices of an explicit add.
 type AddOptions struct {
-	Remark string
-	OneWay bool // grant nothing
+	Remark    string
+	OneWay    bool                // grant nothing
+	Addresses []transport.Address // where the user says it is
 }
 
 // Add lists a device by its ODID, at once and locally: untrusted until a pairing.
@@ -67,6 +69,9 @@ func (s *Service) Add(peer contact.ODID, opt AddOptions) (c Contact, created boo
 		if opt.OneWay {
 			grants = contact.NoPermissions
 		}
+		if len(opt.Addresses) > 0 {
+			e.row.Addresses = opt.Addresses
+		}
 		if err := s.issue(&e, s.next(&e).List(grants)); err != nil {
 			return err
 		}
@@ -77,7 +82,10 @@ func (s *Service) Add(peer contact.ODID, opt AddOptions) (c Contact, created boo
 		if err := s.settle(tx, &e, before); err != nil {
 			return err
 		}
-		tx.OnCommit(func() { s.touch(peer) })
+		tx.OnCommit(func() {
+			s.cfg.Addresses.Learn(peer, e.row.Addresses)
+			s.touch(peer)
+		})
 		c, err = s.assemble(tx, &e)
 		return err
 	})
@@ -255,10 +263,19 @@ func (s *Service) List(all bool) ([]Contact, error) {
 		}
 		return nil
 	})
-	slices.SortFunc(list, func(a, b Contact) int {
-		return cmp.Or(cmp.Compare(strings.ToLower(a.Title()), strings.ToLower(b.Title())), slices.Compare(a.ODID[:], b.ODID[:]))
-	})
+	sortByTitle(list)
 	return list, err
+}
+
+// sortByTitle makes each title once: that of a contact without a name is costly.
+func sortByTitle(list []Contact) {
+	titles := make(map[contact.ODID]string, len(list))
+	for _, c := range list {
+		titles[c.ODID] = strings.ToLower(c.Title())
+	}
+	slices.SortFunc(list, func(a, b Contact) int {
+		return cmp.Or(cmp.Compare(titles[a.ODID], titles[b.ODID]), slices.Compare(a.ODID[:], b.ODID[:]))
+	})
 }
 
 // Count returns how many contacts are listed.

@@ -27,17 +27,16 @@ func (s contacts) AddContact(ctx context.Context, req *contactsv1.AddContactRequ
 	if err := contact.CheckText("remark", req.Remark, contact.MaxRemarkSize); err != nil {
 		return nil, err
 	}
+	opt := relation.AddOptions{Remark: req.Remark, OneWay: req.OneWay}
 	if req.At != "" {
-		if err := s.try(ctx, peer, transport.Address(req.At)); err != nil {
+		opt.Addresses = []transport.Address{transport.Address(req.At)}
+		if err := s.try(ctx, peer, opt.Addresses[0]); err != nil {
 			return nil, err
 		}
 	}
-	c, _, err := s.node.Relation.Add(peer, relation.AddOptions{Remark: req.Remark, OneWay: req.OneWay})
+	c, _, err := s.node.Relation.Add(peer, opt)
 	if err != nil {
 		return nil, err
-	}
-	if req.At != "" {
-		s.node.Network.Learn(peer, []transport.Address{transport.Address(req.At)})
 	}
 	return &contactsv1.AddContactResponse{Contact: s.contact(c)}, nil
 }
