@@ -2,6 +2,7 @@ package presence
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"time"
 
@@ -100,6 +101,10 @@ func TestWithdrawingEndsTheStreamAndReplacesTheKey(t *testing.T) {
 				streams, before := loser.received()
 
 				a.relate(loser.self(), v)
+				pass(5 * time.Millisecond)
+				if loser.over != streams {
+					t.Error("its stream goes on")
+				}
 				pass(time.Second)
 				friend.sees(a, Online, "")
 				a.set(Busy, "not for the loser")
@@ -163,6 +168,31 @@ func TestWithdrawalActsWithItsCommit(t *testing.T) {
 			t.Errorf("%d bytes after the permission was withdrawn", len(after)-len(before))
 		}
 	})
+}
+
+// TestWithdrawalBetweenAnyTwoStepsStopsTheNext withdraws the permission after the
+// n-th time that the store was asked.
+func TestWithdrawalBetweenAnyTwoStepsStopsTheNext(t *testing.T) {
+	var told []int
+	for n := range 7 {
+		inBubble(t, func(t *testing.T, w *world) {
+			a, b := w.device(1), w.puppet(2)
+			a.mu.Lock()
+			a.views[b.self()] = accepted(contact.PairedDefault)
+			a.asks = n
+			a.mu.Unlock()
+			b.connect(a)
+			frames := a.frames(b.self())
+			told = append(told, len(frames))
+			if len(frames) > 0 && (frames[0].Key == nil || frames[0].Beacon != nil) {
+				t.Errorf("after %d: the first frame is %+v", n, frames[0])
+			}
+		})
+	}
+	// Asked: whom to tell, twice before the holder is noted, before the key, before the beacon.
+	if got, want := fmt.Sprint(told), "[0 0 0 0 1 2 2]"; got != want {
+		t.Errorf("frames sent: %s, want %s", got, want)
+	}
 }
 
 func TestRightLostWhileStoppedReplacesTheKeyAtStart(t *testing.T) {

@@ -126,6 +126,19 @@ func TestCleanStopShowsOfflineAtOnce(t *testing.T) {
 	})
 }
 
+func TestFarewellIsReadBeforeTheNetworkStops(t *testing.T) {
+	for range 20 {
+		inBubble(t, func(t *testing.T, w *world) {
+			a, b := w.device(1), w.device(2)
+			a.befriend(b)
+			b.stop()
+			pass(time.Second)
+			a.sees(b, Offline, "")
+			b.start()
+		})
+	}
+}
+
 func TestStopDoesNotWaitForADeafPeer(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		a, b := w.device(1), w.device(2)

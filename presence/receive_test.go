@@ -16,18 +16,19 @@ import (
 	"contactsd/transport"
 )
 
-// inbound sets up a device that lists a puppet and a stream of the puppet's.
+// listening sets up a device that lists a puppet and a stream of the puppet's.
 func listening(t *testing.T, f func(t *testing.T, a *device, p *puppet, st transport.Stream, key presenceKey)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T, w *world) {
 		a, p := w.device(1), w.puppet(2)
 		a.relate(p.self(), contact.View{Status: contact.StatusAccepted, Received: contact.AllPermissions})
-		key := presenceKey{7}
-		f(t, a, p, p.stream(a), key)
+		st := p.stream(a)
+		pass(10 * time.Millisecond)
+		f(t, a, p, st, presenceKey{7})
 	})
 }
 
-// state fails unless a knows p to be in state, and beacons were dropped as given.
+// holds fails unless a knows p to be in state, and beacons were dropped as given.
 func (a *device) holds(p *puppet, state State, dropped Drops) {
 	a.t.Helper()
 	if got := a.svc.Of(p.self()).State; got != state {
@@ -278,8 +279,9 @@ func TestNewerStreamSupersedesWithoutAFlicker(t *testing.T) {
 		again := p.stream(a)
 		p.say(again, frame{Key: &key}, p.beacon(key, p.online(5)))
 		pass(10 * time.Second)
-		if _, err := st.Read(make([]byte, 1)); err == nil {
-			t.Error("the older stream goes on")
+		start := time.Now()
+		if _, err := st.Read(make([]byte, 1)); err == nil || time.Since(start) > 0 {
+			t.Errorf("the older stream went on for %v: %v", time.Since(start), err)
 		}
 		if len(saw) != 1 || saw[0] != Online {
 			t.Errorf("saw %v, want online once", saw)
@@ -314,5 +316,43 @@ func TestPeerRemovedMidStreamIsNotHeard(t *testing.T) {
 		busy.State = Busy
 		p.say(st, p.beacon(key, busy))
 		a.holds(p, Unknown, Drops{})
+	})
+}
+
+func TestOnlyTheListedAreHeard(t *testing.T) {
+	for name, tt := range map[string]struct {
+		v    contact.View
+		want State
+	}{
+		"accepted":          {contact.View{Status: contact.StatusAccepted}, Online},
+		"pending, outgoing": {contact.View{Status: contact.StatusPending}, Online},
+		"pending, incoming": {contact.View{Status: contact.StatusPending, Incoming: true}, Unknown},
+		"removed":           {contact.View{Status: contact.StatusRemoved}, Unknown},
+		"none":              {contact.View{}, Unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			listening(t, func(t *testing.T, a *device, p *puppet, _ transport.Stream, key presenceKey) {
+				a.mu.Lock()
+				a.views[p.self()] = tt.v
+				a.mu.Unlock()
+				a.net.Serve(Protocol, func(ctx context.Context, st transport.Stream) { a.svc.Handle(ctx, st, contact.Serve) })
+				p.say(p.stream(a), frame{Key: &key}, p.beacon(key, p.online(5)))
+				a.holds(p, tt.want, Drops{})
+			})
+		})
+	}
+}
+
+func TestWhoSaidGoodbyeIsNotSeenByKeepAlives(t *testing.T) {
+	listening(t, func(t *testing.T, a *device, p *puppet, st transport.Stream, key presenceKey) {
+		b := p.online(5)
+		b.State = Offline
+		p.say(st, frame{Key: &key}, p.beacon(key, b))
+		last := a.svc.Of(p.self()).LastSeen
+		pass(time.Minute)
+		p.say(st, frame{})
+		if got := a.svc.Of(p.self()); got.State != Offline || !got.LastSeen.Equal(last) {
+			t.Errorf("%+v, last seen %v before", got, last)
+		}
 	})
 }

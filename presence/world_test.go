@@ -51,6 +51,7 @@ type device struct {
 	views  map[contact.ODID]contact.View
 	addrs  []transport.Address
 	learnt map[contact.ODID][]transport.Address
+	asks   int // how often more the relation is told as it is; ever after if negative
 
 	stopService, stopNetwork func()
 	tapped                   []*recorded
@@ -64,6 +65,7 @@ func (w *world) device(seed byte) *device {
 		path:   filepath.Join(w.t.TempDir(), "store"),
 		views:  make(map[contact.ODID]contact.View),
 		learnt: make(map[contact.ODID][]transport.Address),
+		asks:   -1,
 	}
 	d.start()
 	return d
@@ -135,6 +137,14 @@ func (d *device) view(peer contact.ODID) (contact.View, bool) {
 
 func (d *device) relation(_ *store.Tx, peer contact.ODID) (contact.View, bool, error) {
 	v, known := d.view(peer)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.asks == 0:
+		v.Given = 0
+	case d.asks > 0:
+		d.asks--
+	}
 	return v, known, nil
 }
 
@@ -300,6 +310,7 @@ type puppet struct {
 	mu   sync.Mutex
 	got  bytes.Buffer // on every stream of presence opened to it
 	open int          // streams opened to it
+	over int          // of these, streams that ended
 }
 
 func (w *world) puppet(seed byte) *puppet {
@@ -312,6 +323,9 @@ func (w *world) puppet(seed byte) *puppet {
 		p.mu.Unlock()
 		_, _ = io.Copy(p, st)
 		_ = st.Reset()
+		p.mu.Lock()
+		p.over++
+		p.mu.Unlock()
 	})
 	w.t.Cleanup(background(w.t, p.net.Run))
 	synctest.Wait()
