@@ -1,6 +1,7 @@
 package relation
 
 import (
+	"container/heap"
 	"context"
 	"math/rand/v2"
 	"sync"
@@ -26,6 +27,7 @@ type keeper struct {
 	workers sync.WaitGroup
 	done    chan result
 	due     map[contact.ODID]*attempt
+	order   schedule // of due, with entries that are out of date
 	running int
 }
 
@@ -33,7 +35,7 @@ type attempt struct {
 	at      time.Time
 	failed  int
 	running bool
-	again   bool // something new was said while running
+	again   bool // something happened while running
 }
 
 type result struct {
@@ -112,55 +114,72 @@ func (k *keeper) begin() error {
 	return err
 }
 
+// plan has the exchange of a peer begin at a time.
+func (k *keeper) plan(peer contact.ODID, a *attempt, at time.Time) {
+	a.at = at
+	heap.Push(&k.order, turn{at, peer})
+}
+
+// upcoming returns the earliest turn that still holds; ok is false if none does.
+func (k *keeper) upcoming() (t turn, ok bool) {
+	for len(k.order) > 0 {
+		t = k.order[0]
+		if a := k.due[t.peer]; a != nil && !a.running && a.at.Equal(t.at) {
+			return t, true
+		}
+		heap.Pop(&k.order)
+	}
+	return turn{}, false
+}
+
 // soon plans an exchange in d, or earlier if one is planned earlier.
 func (k *keeper) soon(peer contact.ODID, d time.Duration) {
+	at := time.Now().Add(d)
 	a := k.due[peer]
 	if a == nil {
-		a = &attempt{at: time.Now().Add(d)}
+		a = &attempt{}
 		k.due[peer] = a
+		k.plan(peer, a, at)
+		return
 	}
 	if d == 0 {
 		a.failed = 0
-		a.again = a.running
 	}
-	if at := time.Now().Add(d); at.Before(a.at) {
-		a.at = at
+	if a.running {
+		a.again = true
+	} else if at.Before(a.at) {
+		k.plan(peer, a, at)
 	}
 }
 
 // next returns when the earliest exchange that could start is due.
 func (k *keeper) next() time.Time {
-	next := time.Now().Add(time.Hour)
-	if k.running >= maxExchanges {
-		return next
-	}
-	for _, a := range k.due {
-		if !a.running && a.at.Before(next) {
-			next = a.at
+	if k.running < maxExchanges {
+		if t, ok := k.upcoming(); ok {
+			return t.at
 		}
 	}
-	return next
+	return time.Now().Add(time.Hour)
 }
 
 func (k *keeper) start() {
 	now := time.Now()
-	for peer, a := range k.due {
-		if k.running >= maxExchanges {
+	for k.running < maxExchanges {
+		t, ok := k.upcoming()
+		if !ok || t.at.After(now) {
 			return
 		}
-		if a.running || a.at.After(now) {
+		heap.Pop(&k.order)
+		if !k.s.MayDial(t.peer) {
+			delete(k.due, t.peer)
 			continue
 		}
-		if !k.s.MayDial(peer) {
-			delete(k.due, peer)
-			continue
-		}
-		a.running = true
+		k.due[t.peer].running = true
 		k.running++
 		k.workers.Go(func() {
-			err := k.s.Exchange(k.ctx, peer)
+			err := k.s.Exchange(k.ctx, t.peer)
 			select {
-			case k.done <- result{peer, err}:
+			case k.done <- result{t.peer, err}:
 			case <-k.ctx.Done():
 			}
 		})
@@ -174,10 +193,10 @@ func (k *keeper) ended(r result) {
 	switch {
 	case a.again:
 		a.again = false
-		a.at = time.Now()
+		k.plan(r.peer, a, time.Now())
 	case r.err != nil:
 		k.s.log.Debug("relation: not in touch", "peer", r.peer.Short(), "err", r.err)
-		a.at = time.Now().Add(backoff(a.failed))
+		k.plan(r.peer, a, time.Now().Add(backoff(a.failed)))
 		a.failed++
 	default:
 		delete(k.due, r.peer)
@@ -189,4 +208,24 @@ func (k *keeper) ended(r result) {
 func backoff(failed int) time.Duration {
 	d := min(firstRetry<<min(failed, 10), lastRetry)
 	return d - rand.N(d/4)
+}
+
+// turn is when a peer's exchange is to begin.
+type turn struct {
+	at   time.Time
+	peer contact.ODID
+}
+
+// schedule is a heap of turns, the earliest first.
+type schedule []turn
+
+func (s schedule) Len() int           { return len(s) }
+func (s schedule) Less(i, j int) bool { return s[i].at.Before(s[j].at) }
+func (s schedule) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
+func (s *schedule) Push(t any)        { *s = append(*s, t.(turn)) }
+func (s *schedule) Pop() any {
+	old := *s
+	t := old[len(old)-1]
+	*s = old[:len(old)-1]
+	return t
 }
