@@ -11,13 +11,11 @@ import (
 	"contactsd/contact"
 	"contactsd/transport"
 	"contactsd/transport/internal/connected"
+	"contactsd/transport/internal/inbound"
 )
 
 // ErrCrashed is returned by the Run of a device that Network.Crash took away.
 var ErrCrashed = errors.New("crashed")
-
-// maxInbound is how many streams of one peer are served at once; more are reset.
-const maxInbound = 128
 
 // Device is one life of a device. It implements transport.Network,
 // transport.Addresses and transport.Neighbourhood.
@@ -25,6 +23,7 @@ type Device struct {
 	net   *Network
 	id    contact.ODID
 	peers connected.Set
+	limit inbound.Limit
 
 	started chan struct{} // closed when Run has begun
 	stopped chan struct{} // closed when it ends
@@ -37,7 +36,6 @@ type Device struct {
 	crashed  bool
 	conns    []*conn
 	dialling map[contact.ODID]*attempt
-	inbound  map[contact.ODID]int
 	known    map[contact.ODID]bool
 	named    map[contact.ODID]int
 }
@@ -53,7 +51,6 @@ func (n *Network) Device(id contact.ODID) *Device {
 		mayDial:  func(contact.ODID) bool { return true },
 		handlers: make(map[transport.Protocol]transport.Handler),
 		dialling: make(map[contact.ODID]*attempt),
-		inbound:  make(map[contact.ODID]int),
 		known:    make(map[contact.ODID]bool),
 		named:    make(map[contact.ODID]int),
 	}
@@ -212,22 +209,13 @@ func (d *Device) serve(h transport.Handler, s stream) {
 	if s.accepted(s.i) != nil {
 		return
 	}
-	d.net.mu.Lock()
-	full := d.inbound[s.Peer()] == maxInbound
-	if !full {
-		d.inbound[s.Peer()]++
-	}
-	d.net.mu.Unlock()
-	if full {
+	leave, ok := d.limit.Enter(s.Peer(), d.stopped)
+	if !ok {
 		s.Reset()
 		return
 	}
+	defer leave()
 	h(d.ctx, s)
-	d.net.mu.Lock()
-	defer d.net.mu.Unlock()
-	if d.inbound[s.Peer()]--; d.inbound[s.Peer()] == 0 {
-		delete(d.inbound, s.Peer())
-	}
 }
 
 // sleep waits, unless ctx or the device ends.

@@ -17,6 +17,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/x/rate"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"contactsd/transport/internal/inbound"
 )
 
 // What a device takes on. A contact list has hundreds of entries, of which some
@@ -33,7 +35,6 @@ const (
 	maxPerPeer     = 8  // connections: both dial, over QUIC and TCP, and anew after a change of network
 	maxStreams     = 4096
 	maxPeerStreams = 512
-	maxInbound     = 128 // streams of one peer served at once
 	maxMemory      = 512 << 20
 	maxPeerMemory  = 64 << 20
 
@@ -108,7 +109,7 @@ func limits() rcmgr.ConcreteLimitConfig {
 		},
 		PeerDefault: rcmgr.ResourceLimits{
 			Conns: maxPerPeer, ConnsInbound: maxPerPeer, ConnsOutbound: maxPerPeer,
-			Streams: maxPeerStreams, StreamsInbound: 2 * maxInbound, StreamsOutbound: maxPeerStreams,
+			Streams: maxPeerStreams, StreamsInbound: 3 * inbound.Serving, StreamsOutbound: maxPeerStreams,
 			FD: maxPerPeer, Memory: maxPeerMemory,
 		},
 		Conn:   rcmgr.ResourceLimits{Conns: 1, ConnsInbound: 1, ConnsOutbound: 1, FD: 1, Memory: 32 << 20},

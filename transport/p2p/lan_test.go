@@ -87,11 +87,11 @@ func playOnLAN(role string) error {
 	}
 	time.AfterFunc(300*time.Millisecond, func() { fmt.Println("mDNS is open:", mdnsSockets() > 0) })
 	fmt.Println("addresses", d.Own())
-	start := time.Now()
-	context.AfterFunc(ctx, func() { start = time.Now() })
+	ended := make(chan time.Time, 1)
+	context.AfterFunc(ctx, func() { ended <- time.Now() })
 	err = d.Run(ctx)
-	if stopped := time.Since(start); stopped > 2*time.Second {
-		fmt.Println("error stopping took", stopped)
+	if took := time.Since(<-ended); err == nil && took > 2*time.Second {
+		return fmt.Errorf("stopping took %v", took)
 	}
 	return err
 }

@@ -17,7 +17,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
@@ -26,6 +25,7 @@ import (
 	"contactsd/identity"
 	"contactsd/transport"
 	"contactsd/transport/internal/connected"
+	"contactsd/transport/internal/inbound"
 )
 
 // Config of a Transport.
@@ -53,6 +53,7 @@ type Transport struct {
 	book   *book
 	gate   *gate
 	peers  connected.Set
+	limit  inbound.Limit
 
 	ready   chan struct{} // closed when the host listens
 	stopped chan struct{} // closed when it is about to stop
@@ -66,7 +67,6 @@ type Transport struct {
 	bound    []ma.Multiaddr // what the host listens on
 	swarm    *swarm.Swarm
 	handlers map[transport.Protocol]transport.Handler
-	inbound  map[peer.ID]int
 }
 
 type state uint8
@@ -97,7 +97,6 @@ func New(cfg Config) (*Transport, error) {
 		ready:    make(chan struct{}),
 		stopped:  make(chan struct{}),
 		handlers: make(map[transport.Protocol]transport.Handler),
-		inbound:  make(map[peer.ID]int),
 	}
 	for _, text := range cfg.Listen {
 		a, err := ma.NewMultiaddr(text)

@@ -153,26 +153,23 @@ func (t *Transport) Serve(p transport.Protocol, h transport.Handler) {
 }
 
 func (t *Transport) serve(ns network.Stream) {
-	p := ns.Conn().RemotePeer()
-	id, ok := odidOf(p)
+	id, ok := odidOf(ns.Conn().RemotePeer())
 	t.mu.Lock()
 	h := t.handlers[transport.Protocol(ns.Protocol())]
-	if !ok || h == nil || t.state == stopped || t.inbound[p] >= maxInbound {
+	if !ok || h == nil || t.state == stopped {
 		t.mu.Unlock()
 		ns.Reset()
 		return
 	}
-	t.inbound[p]++
 	t.work.Add(1)
 	t.mu.Unlock()
-	defer func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.inbound[p]--; t.inbound[p] == 0 {
-			delete(t.inbound, p)
-		}
-		t.work.Done()
-	}()
+	defer t.work.Done()
+	leave, ok := t.limit.Enter(id, t.stopped)
+	if !ok {
+		ns.Reset()
+		return
+	}
+	defer leave()
 	h(t.ctx, &stream{Stream: ns, peer: id})
 }
 

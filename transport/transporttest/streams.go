@@ -232,7 +232,7 @@ func (w *world) unknownProtocol() {
 
 func (w *world) manyStreams() {
 	a, b := w.pair()
-	b.mustBeReached(a)
+	a.mustReach(b)
 	var failed atomic.Value
 	var group sync.WaitGroup
 	for i := range 32 {
@@ -255,43 +255,40 @@ func (w *world) manyStreams() {
 	}
 }
 
-// mustBeReached checks that from reaches d.
-func (d *device) mustBeReached(from *device) {
-	d.w.Helper()
-	from.mustReach(d)
-}
-
 func (w *world) bounded() {
 	a, b := w.pair()
-	var serving, most atomic.Int32
+	a.mustReach(b)
+	var serving, most, served atomic.Int32
 	b.Serve("/test/busy/1", func(ctx context.Context, s transport.Stream) {
 		if n := serving.Add(1); n > most.Load() {
 			most.Store(n)
 		}
 		defer serving.Add(-1)
+		defer s.Close()
 		s.Write([]byte{1})
 		s.Read(make([]byte, 1))
-		s.Close()
 	})
-	var open []transport.Stream
-	refused := 0
-	for range 200 {
-		s, err := a.Open(w.ctx(), b.Self(), "/test/busy/1")
-		if err == nil {
-			s.SetDeadline(time.Now().Add(patience))
-			_, err = io.ReadFull(s, make([]byte, 1))
-		}
-		if err != nil {
-			refused++
-			continue
-		}
-		open = append(open, s)
+	const streams = 300
+	var group sync.WaitGroup
+	all := make(chan struct{})
+	for range streams {
+		group.Go(func() {
+			s, err := a.Open(w.ctx(), b.Self(), "/test/busy/1")
+			if err != nil {
+				return
+			}
+			defer s.Reset()
+			s.SetDeadline(time.Now().Add(500 * time.Millisecond))
+			if _, err := io.ReadFull(s, make([]byte, 1)); err == nil {
+				served.Add(1)
+				<-all // so that nobody gets its place
+			}
+		})
 	}
-	if refused == 0 || len(open) < 64 || int(most.Load()) > len(open) {
-		w.Errorf("of 200 streams at once %d are open, %d refused, %d were served at once", len(open), refused, most.Load())
-	}
-	for _, s := range open {
-		s.Close()
+	time.AfterFunc(time.Second, func() { close(all) })
+	group.Wait()
+	if n := served.Load(); n < 64 || n >= streams || most.Load() > n {
+		w.Errorf("of %d streams at once %d were served, %d at once", streams, n, most.Load())
 	}
 	for deadline := time.Now().Add(patience); serving.Load() > 0 && time.Now().Before(deadline); {
 		<-time.After(time.Millisecond)
