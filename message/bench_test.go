@@ -2,6 +2,7 @@ package message
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -43,7 +44,9 @@ func BenchmarkDeliver(b *testing.B) {
 			}
 			w.bob.start()
 			b.ResetTimer()
-			w.alice.svc.Wake(w.bob.self)
+			for w.bob.net.Dial(b.Context(), w.alice.self) != nil {
+				runtime.Gosched() // until it is on the network
+			}
 			for {
 				emitted := w.alice.db.Emitted()
 				c, err := w.alice.svc.Counts()

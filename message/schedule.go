@@ -58,6 +58,7 @@ type lane struct {
 	parked   bool      // the contact does not take messages: no attempt before Wake
 
 	again   bool // something is new since the active lane last looked
+	renewed bool // and it is a reason to try at once, whatever failed
 	dialing bool // holds one of maxDials
 	opening bool // has no stream yet
 	met     bool // a connection came while it was opening
@@ -107,7 +108,7 @@ func (c *schedule) start(now time.Time) (begin []*lane, next time.Time) {
 		default:
 			return false
 		}
-		l.phase, l.opening, l.met, l.again = phaseActive, true, false, false
+		l.phase, l.opening, l.met, l.again, l.renewed = phaseActive, true, false, false, false
 		l.last = now
 		begin = append(begin, l)
 		return true
@@ -238,6 +239,7 @@ func (s *Service) renew(l *lane) {
 	l.attempts, l.parked = 0, false
 	switch l.phase {
 	case phaseActive:
+		l.renewed = true
 		l.notify()
 	case phaseBacklog:
 		if !s.sched.connected[l.peer] {
@@ -271,7 +273,7 @@ func (s *Service) queued(peer contact.ODID, now time.Time) {
 		return
 	}
 	due := now
-	if l.attempts > 0 && !s.sched.connected[peer] {
+	if l.attempts > 0 {
 		due = l.last.Add(messageRetry)
 	}
 	if l.index < 0 || !l.parked && due.Before(l.due) {
@@ -312,7 +314,7 @@ func (s *Service) free(l *lane) {
 // look says that an active lane is about to look for what is new.
 func (s *Service) look(l *lane) {
 	s.mu.Lock()
-	l.again = false
+	l.again, l.renewed = false, false
 	s.mu.Unlock()
 }
 
@@ -323,15 +325,16 @@ func (s *Service) progress(l *lane) {
 	s.mu.Unlock()
 }
 
-// leave ends an attempt: the next is due then, or none if that is zero, unless
-// something new came up meanwhile.
+// leave ends an attempt: the next is due then, or if that is zero only when
+// something new has come. Messages that came do not shorten the delay after a
+// failure.
 func (s *Service) leave(l *lane, due time.Time, parked bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free(l)
-	l.index, l.parked = -1, parked && !l.again
+	l.index, l.parked = -1, parked && !l.renewed
 	switch {
-	case l.again:
+	case l.renewed, l.again && due.IsZero():
 		s.sched.at(l, time.Now())
 	case due.IsZero():
 		delete(s.sched.lanes, l.peer)

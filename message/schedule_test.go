@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"contactsd/contact"
 	"contactsd/transport"
 )
 
@@ -39,7 +40,7 @@ func TestAttemptsBackOffAndAConnectionEndsTheWait(t *testing.T) {
 		}
 		w.bob.start()
 		connect(t, w)
-		pass(100 * time.Millisecond)
+		pass(500 * time.Millisecond)
 		w.bob.wantReceived(w.alice, []string{"hello"})
 	})
 }
@@ -51,17 +52,25 @@ func connect(t *testing.T, w *world) {
 	}
 }
 
-func TestANewMessageDoesNotHammerAContactThatIsAway(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.bob.stop()
-		for range 600 {
-			w.alice.write(w.bob, "ping")
-			pass(time.Second)
-		}
-		if n := w.alice.tap.opens.Load(); n < 10 || n > 30 {
-			t.Fatalf("%d attempts in 10 minutes of a message a second", n)
-		}
-	})
+func TestNewMessagesDoNotHammerAContactThatIsAway(t *testing.T) {
+	for name, leave := range map[string]func(*world){
+		"fails at once":    func(w *world) { w.bob.stop() },
+		"fails after 5 s":  func(w *world) { w.net.Cut(w.alice.self, w.bob.self) },
+		"answers, refuses": func(w *world) { w.bob.relate(w.alice, contact.View{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				leave(w)
+				for range 1200 {
+					w.alice.write(w.bob, "ping")
+					pass(500 * time.Millisecond)
+				}
+				if n := w.alice.tap.opens.Load(); n < 5 || n > 30 {
+					t.Fatalf("%d attempts in 10 minutes of 2 messages a second", n)
+				}
+			})
+		})
+	}
 }
 
 func TestBackoffIsWrittenDown(t *testing.T) {
