@@ -1,6 +1,7 @@
 package relation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -131,11 +132,19 @@ func (s *Service) exchange(st transport.Stream, peer contact.ODID) error {
 	if err := s.take(peer, h); err != nil {
 		return err
 	}
-	out, err = s.say(peer)
+	now, err := s.say(peer)
 	if err != nil {
 		return err
 	}
-	return transport.WriteFrame(st, frame{Yours: out.Yours}, maxFrame)
+	last := frame{Yours: now.Yours}
+	if !same(now.Mine, out.Mine) { // what the peer said ended a pairing, or undid something
+		last.Mine = now.Mine
+	}
+	return transport.WriteFrame(st, last, maxFrame)
+}
+
+func same(a, b *contact.Signed) bool {
+	return a == b || a != nil && b != nil && bytes.Equal(a.Bytes, b.Bytes)
 }
 
 // Handle answers an exchange that a peer opened.

@@ -132,6 +132,29 @@ func TestStagedPairingCommitsWhenTheStatementNamesIt(t *testing.T) {
 	})
 }
 
+func TestOneExchangeEndsAStagedPairingWhoeverOpensIt(t *testing.T) {
+	for name, opens := range map[string]func(shows, enters *device) error{
+		"the one that showed":  func(shows, enters *device) error { return shows.Exchange(context.Background(), enters.odid()) },
+		"the one that entered": func(shows, enters *device) error { return enters.Exchange(context.Background(), shows.odid()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				a, b := w.device('a'), w.device('b')
+				a.staged[b.odid()] = relation.Pairing{Peer: b.odid(), Name: "name", ID: pairOne}
+				b.commit(a, pairOne, 0)
+				if err := opens(a, b); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait() // no time passes: nothing else is exchanged
+				a.is(b, contact.StatusAccepted, contact.Paired)
+				time.Sleep(10 * time.Millisecond) // the last frame's way
+				synctest.Wait()
+				b.is(a, contact.StatusAccepted, contact.Paired)
+			})
+		})
+	}
+}
+
 func TestStatementNamingAnotherPairingCommitsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a, b := w.device('a'), w.device('b')
