@@ -63,6 +63,7 @@ func run(ctx context.Context, opt runOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 
+	p2p.LogTo(log.Handler())
 	var n *node.Node
 	network, err := listen(db, cfg.Listen, p2p.Config{
 		Identity: id,
