@@ -64,7 +64,8 @@
 // No number of messages makes two devices agree that the last one arrived. So E
 // commits when it has message 06, before it acknowledges. S makes the pairing
 // durable as staged before it sends 06, and commits it on ACK or, however much
-// later (30 days at most), when a statement of E names it: CommitStaged. What
+// later (30 days at most), when a statement of E names it: CommitStaged. Another
+// pairing with E, or its removal, drops what is staged: DropStaged. What
 // users see as paired is derived from both statements by package contact, so a
 // lost message delays trust and never leaves it one-sided.
 //

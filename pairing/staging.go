@@ -83,9 +83,13 @@ func (s *Service) stage(w *window, r Result, debits []int64) error {
 	return nil
 }
 
-// commit writes a pairing on this side, and its secret.
+// commit writes a pairing on this side, and its secret. It stands above all that
+// are staged with the peer.
 func (s *Service) commit(tx *store.Tx, r Result) error {
 	if err := s.cfg.Commit(tx, r); err != nil {
+		return err
+	}
+	if err := s.DropStaged(tx, r.Peer); err != nil {
 		return err
 	}
 	return secrets.Put(tx, r.PairID[:], secretRecord{Peer: r.Peer, Secret: r.Secret, At: time.Now().UnixMilli()})
@@ -127,11 +131,27 @@ func (s *Service) CommitStaged(tx *store.Tx, peer contact.ODID, id contact.PairI
 	if err := s.commit(tx, r); err != nil {
 		return false, fmt.Errorf("commit pairing: %w", err)
 	}
-	if err := stagings.Delete(tx, key); err != nil {
-		return false, err
-	}
 	tx.OnCommit(func() { s.committed(r) })
 	return true, nil
+}
+
+// DropStaged forgets every pairing staged with the peer, because a later word of
+// the user counts: another pairing with it, or its removal. Otherwise a peer that
+// held an ACK back could finish that pairing for a month.
+func (s *Service) DropStaged(tx *store.Tx, peer contact.ODID) error {
+	var keys [][]byte
+	for row, err := range stagings.Scan(tx, store.Range{Prefix: peer[:]}) {
+		if err != nil {
+			return err
+		}
+		keys = append(keys, row.Key)
+	}
+	for _, key := range keys {
+		if err := stagings.Delete(tx, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // committed ends the window whose code has paired.

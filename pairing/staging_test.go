@@ -309,3 +309,35 @@ func TestRecordsGolden(t *testing.T) {
 		}
 	}
 }
+
+// Whoever holds an ACK back and pairs again must not have a pairing in hand that
+// can be finished after the user removed it, or that stands above the newer one.
+func TestNoStagedPairingOutlivesANewerWord(t *testing.T) {
+	for name, word := range map[string]func(tx *store.Tx, s, e *device) error{
+		"another pairing": func(tx *store.Tx, s, e *device) error {
+			return s.commit(tx, Result{Peer: e.id.Self(), PairID: contact.PairID{9}})
+		},
+		"a removal": func(tx *store.Tx, s, e *device) error { return s.DropStaged(tx, e.id.Self()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, n *memnet.Network, s, e *device) {
+				w := s.watchCodes(ShowOptions{})
+				r, err := e.lossySession(s, w.code(t).Digits, typeAck)
+				if err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				w.leave()
+				if !s.hasStaged(e.id.Self()) {
+					t.Fatal("nothing staged")
+				}
+				if err := s.db.Update(func(tx *store.Tx) error { return word(tx, s, e) }); err != nil {
+					t.Fatal(err)
+				}
+				if s.hasStaged(e.id.Self()) || s.commitStaged(e.id.Self(), r.PairID) {
+					t.Error("the pairing held back can still be finished")
+				}
+			})
+		})
+	}
+}

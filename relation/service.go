@@ -21,8 +21,8 @@ var (
 	ErrNotFound = errors.New("no such contact")
 )
 
-// Config is what a Service works with. Staged, CommitStaged and Changed may be
-// nil.
+// Config is what a Service works with. Staged, CommitStaged, DropStaged and
+// Changed may be nil.
 type Config struct {
 	DB        *store.DB
 	Identity  *identity.Identity
@@ -35,6 +35,9 @@ type Config struct {
 	// CommitStaged ends a staged pairing that the peer's statement names, by
 	// calling CommitPairing in tx. It returns false if none is staged by that id.
 	CommitStaged func(tx *store.Tx, peer contact.ODID, id contact.PairID) (bool, error)
+	// DropStaged forgets the pairings staged with a peer that is removed: one that
+	// it held back would bring it back to the list.
+	DropStaged func(tx *store.Tx, peer contact.ODID) error
 	// Changed is called after every durable change of a relation. It must not block.
 	Changed func(peer contact.ODID)
 }
@@ -60,6 +63,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.CommitStaged == nil {
 		cfg.CommitStaged = func(*store.Tx, contact.ODID, contact.PairID) (bool, error) { return false, nil }
+	}
+	if cfg.DropStaged == nil {
+		cfg.DropStaged = func(*store.Tx, contact.ODID) error { return nil }
 	}
 	if cfg.Changed == nil {
 		cfg.Changed = func(contact.ODID) {}

@@ -75,6 +75,10 @@ func (d *device) start() {
 			tx.OnCommit(func() { delete(d.staged, peer) })
 			return true, d.CommitPairing(tx, p)
 		},
+		DropStaged: func(tx *store.Tx, peer contact.ODID) error {
+			tx.OnCommit(func() { delete(d.staged, peer) })
+			return nil
+		},
 	})
 	if err != nil {
 		d.t.Fatal(err)

@@ -1,0 +1,27 @@
+package relation_test
+
+import (
+	"testing"
+	"time"
+
+	"contactsd/contact"
+	"contactsd/relation"
+)
+
+// A device that paired twice can hold the first pairing back: it is staged with
+// the other one for a month. Removing it is the later word.
+func TestPairingHeldBackBringsNoRemovedContactBack(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		a, b := w.device('a'), w.device('b')
+		a.staged[b.odid()] = relation.Pairing{Peer: b.odid(), Name: "name", ID: pairOne}
+		a.commit(b, pairTwo, 0)
+		b.commit(a, pairTwo, 0)
+		settle()
+		a.remove(b, false)
+		settle()
+		time.Sleep(time.Hour)
+		b.commit(a, pairOne, 0)
+		settle()
+		a.is(b, contact.StatusRemoved, contact.Untrusted)
+	})
+}
