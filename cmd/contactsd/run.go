@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"slices"
 	"sync"
@@ -64,17 +65,7 @@ func run(ctx context.Context, opt runOptions) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 
 	p2p.LogTo(log.Handler())
-	var n *node.Node
-	network, err := listen(db, cfg.Listen, p2p.Config{
-		Identity: id,
-		MDNS:     cfg.MDNS,
-		MayDial:  func(peer contact.ODID) bool { return n.Relation.MayDial(peer) },
-		Log:      log,
-	})
-	if err != nil {
-		return err
-	}
-	n, err = node.New(node.Config{DB: db, Identity: id, Transport: network, Neighbourhood: network, Log: log})
+	n, err := open(db, id, cfg, log)
 	if err != nil {
 		return err
 	}
@@ -114,32 +105,43 @@ func serve(ctx context.Context, n *node.Node, api *server.Server, socket string)
 	return errors.Join(nodeErr, apiErr)
 }
 
-// listen opens the network where it listened the last time, so that addresses
+// open makes the device and listens where it did the last time, so that addresses
 // which others know stay good, or anew if something else listens there now.
-func listen(db *store.DB, asked []string, cfg p2p.Config) (*p2p.Transport, error) {
-	before, err := node.ListenOn(db, asked)
+func open(db *store.DB, id *identity.Identity, cfg config, log *slog.Logger) (*node.Node, error) {
+	before, err := node.ListenOn(db, cfg.Listen)
 	if err != nil {
 		return nil, err
 	}
-	cfg.Listen = before
-	network, err := open(cfg)
-	if err != nil && !slices.Equal(before, asked) {
-		cfg.Log.Warn("can't listen where this device did before, choosing other ports", "err", err)
-		cfg.Listen = asked
-		network, err = open(cfg)
+	n, network, err := compose(db, id, cfg.MDNS, before, log)
+	if err != nil && !slices.Equal(before, cfg.Listen) {
+		log.Warn("can't listen where this device did before, choosing other ports", "err", err)
+		n, network, err = compose(db, id, cfg.MDNS, cfg.Listen, log)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return network, node.Listening(db, asked, network.ListenAddresses())
+	return n, node.Listening(db, cfg.Listen, network.ListenAddresses())
 }
 
-func open(cfg p2p.Config) (*p2p.Transport, error) {
-	network, err := p2p.New(cfg)
+// compose makes a device, and has its network listen last: whoever connects has
+// the device asked from that moment on.
+func compose(db *store.DB, id *identity.Identity, mdns bool, on []string, log *slog.Logger) (*node.Node, *p2p.Transport, error) {
+	var n *node.Node
+	network, err := p2p.New(p2p.Config{
+		Identity: id,
+		Listen:   on,
+		MDNS:     mdns,
+		MayDial:  func(peer contact.ODID) bool { return n.Relation.MayDial(peer) },
+		Log:      log,
+	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return network, network.Listen()
+	n, err = node.New(node.Config{DB: db, Identity: id, Transport: network, Neighbourhood: network, Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	return n, network, network.Listen()
 }
 
 // openIdentity loads the device's key, or makes it with a new home. A store
