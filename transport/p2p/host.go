@@ -11,6 +11,7 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
@@ -87,7 +88,7 @@ func newHost(t *Transport) (host.Host, error) {
 		libp2p.UserAgent("contactsd"),
 		libp2p.ProtocolVersion("contacts/1"),
 		libp2p.WithDialTimeout(dialTimeout),
-		libp2p.DialRanker(rank),
+		libp2p.SwarmOpts(swarm.WithDialRanker(rank)),
 		// A device that was offline for an hour has only failures behind it; that
 		// must not keep it from dialling.
 		libp2p.UDPBlackHoleSuccessCounter(nil),
