@@ -14,28 +14,34 @@ import (
 
 // How Run keeps in touch.
 const (
-	maxExchanges = 8 // at once
-	firstRetry   = 5 * time.Second
-	lastRetry    = 15 * time.Minute
+	maxDials   = 8 // exchanges at once with devices that are not connected
+	firstRetry = 5 * time.Second
+	lastRetry  = 15 * time.Minute
 )
 
 // keeper is Run's view of whom to exchange statements with, and when. One
 // goroutine owns it.
 type keeper struct {
-	s       *Service
-	ctx     context.Context
-	workers sync.WaitGroup
-	done    chan result
-	due     map[contact.ODID]*attempt
-	order   schedule // of due, with entries that are out of date
-	running int
+	s         *Service
+	ctx       context.Context
+	workers   sync.WaitGroup
+	done      chan result
+	connected map[contact.ODID]bool
+	due       map[contact.ODID]*attempt
+	order     schedule       // of due, with entries that are out of date
+	backlog   []contact.ODID // whose time has come while all dials were taken
+	dials     int
 }
 
 type attempt struct {
 	at      time.Time
-	failed  int
+	failed  int       // times in a row
+	last    time.Time // when it failed last
+	waits   bool      // in the backlog
 	running bool
-	again   bool // something happened while running
+	dialing bool // running, as one of maxDials
+	again   bool // there is something new to tell since it runs
+	lost    bool // the last connection went since it runs
 }
 
 type result struct {
@@ -47,7 +53,10 @@ type result struct {
 // with each that connects, dials those that are not connected, with backoff, and
 // offers the last statement about a removed one until it is acknowledged.
 func (s *Service) Run(ctx context.Context) error {
-	k := &keeper{s: s, ctx: ctx, done: make(chan result), due: make(map[contact.ODID]*attempt)}
+	k := &keeper{
+		s: s, ctx: ctx, done: make(chan result),
+		connected: make(map[contact.ODID]bool), due: make(map[contact.ODID]*attempt),
+	}
 	cancel := s.cfg.Network.Watch(func(peer contact.ODID, up bool) {
 		if up {
 			s.inbox.put(notice{peer, connected})
@@ -70,21 +79,13 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-timer.C:
 		case <-s.inbox.wake:
 			for _, n := range s.inbox.take() {
-				k.soon(n.peer, n.why.delay())
+				k.note(n)
 			}
 		case r := <-k.done:
 			k.ended(r)
 		}
 		k.start()
 	}
-}
-
-func (r reason) delay() time.Duration {
-	switch r {
-	case paired, disconnected:
-		return firstRetry
-	}
-	return 0
 }
 
 // begin tells the transport the stored addresses and plans a first try for
@@ -109,14 +110,14 @@ func (k *keeper) begin() error {
 	})
 	for peer, addrs := range known {
 		k.s.cfg.Addresses.Learn(peer, addrs)
-		k.soon(peer, 0)
+		k.note(notice{peer, said})
 	}
 	return err
 }
 
 // plan has the exchange of a peer begin at a time.
 func (k *keeper) plan(peer contact.ODID, a *attempt, at time.Time) {
-	a.at = at
+	a.at, a.waits = at, false
 	heap.Push(&k.order, turn{at, peer})
 }
 
@@ -124,7 +125,7 @@ func (k *keeper) plan(peer contact.ODID, a *attempt, at time.Time) {
 func (k *keeper) upcoming() (t turn, ok bool) {
 	for len(k.order) > 0 {
 		t = k.order[0]
-		if a := k.due[t.peer]; a != nil && !a.running && a.at.Equal(t.at) {
+		if a := k.due[t.peer]; a != nil && !a.running && !a.waits && a.at.Equal(t.at) {
 			return t, true
 		}
 		heap.Pop(&k.order)
@@ -132,72 +133,122 @@ func (k *keeper) upcoming() (t turn, ok bool) {
 	return turn{}, false
 }
 
-// soon plans an exchange in d, or earlier if one is planned earlier.
-func (k *keeper) soon(peer contact.ODID, d time.Duration) {
-	at := time.Now().Add(d)
-	a := k.due[peer]
-	if a == nil {
+// note plans an exchange for what happened, or brings it forward. After a failure
+// only news and a connection that the peer made do so: what a peer does to a
+// connection that was made to it is no reason to dial it again at once.
+func (k *keeper) note(n notice) {
+	now := time.Now()
+	at := now
+	switch n.why {
+	case connected:
+		k.connected[n.peer] = true
+	case disconnected:
+		delete(k.connected, n.peer)
+		at = now.Add(firstRetry)
+	case paired:
+		at = now.Add(firstRetry)
+	}
+	a := k.due[n.peer]
+	switch {
+	case a == nil:
 		a = &attempt{}
-		k.due[peer] = a
-		k.plan(peer, a, at)
+		k.due[n.peer] = a
+		k.plan(n.peer, a, at)
 		return
-	}
-	if d == 0 {
+	case a.running:
+		a.again = a.again || n.why == said || n.why == paired
+		a.lost = a.lost || n.why == disconnected
+		return
+	case a.failed == 0:
+	case n.why == disconnected, n.why == connected && now.Sub(a.last) < firstRetry:
+		return
+	case n.why == connected:
 		a.failed = 0
+	case at.Before(a.last.Add(firstRetry)):
+		at = a.last.Add(firstRetry)
 	}
-	if a.running {
-		a.again = true
-	} else if at.Before(a.at) {
-		k.plan(peer, a, at)
+	if at.Before(a.at) || a.waits && k.connected[n.peer] {
+		k.plan(n.peer, a, at)
 	}
 }
 
-// next returns when the earliest exchange that could start is due.
+// next returns when the earliest exchange is due.
 func (k *keeper) next() time.Time {
-	if k.running < maxExchanges {
-		if t, ok := k.upcoming(); ok {
-			return t.at
-		}
+	if t, ok := k.upcoming(); ok {
+		return t.at
 	}
 	return time.Now().Add(time.Hour)
 }
 
+// start begins what is due. Devices that have to be dialled take turns, for each
+// may take long to fail; whoever is connected does not wait for them.
 func (k *keeper) start() {
-	now := time.Now()
-	for k.running < maxExchanges {
+	for len(k.backlog) > 0 && k.dials < maxDials {
+		peer := k.backlog[0]
+		k.backlog = k.backlog[1:]
+		if a := k.due[peer]; a != nil && a.waits {
+			a.waits = false
+			k.exchange(peer, a)
+		}
+	}
+	for now := time.Now(); ; {
 		t, ok := k.upcoming()
 		if !ok || t.at.After(now) {
 			return
 		}
 		heap.Pop(&k.order)
-		if !k.s.MayDial(t.peer) {
-			delete(k.due, t.peer)
+		a := k.due[t.peer]
+		if !k.connected[t.peer] && k.dials == maxDials {
+			a.waits = true
+			k.backlog = append(k.backlog, t.peer)
 			continue
 		}
-		k.due[t.peer].running = true
-		k.running++
-		k.workers.Go(func() {
-			err := k.s.Exchange(k.ctx, t.peer)
-			select {
-			case k.done <- result{t.peer, err}:
-			case <-k.ctx.Done():
-			}
-		})
+		k.exchange(t.peer, a)
 	}
 }
 
+func (k *keeper) exchange(peer contact.ODID, a *attempt) {
+	if !k.s.MayDial(peer) {
+		delete(k.due, peer)
+		return
+	}
+	a.running = true
+	if a.dialing = !k.connected[peer]; a.dialing {
+		k.dials++
+	}
+	k.workers.Go(func() {
+		err := k.s.Exchange(k.ctx, peer)
+		select {
+		case k.done <- result{peer, err}:
+		case <-k.ctx.Done():
+		}
+	})
+}
+
 func (k *keeper) ended(r result) {
-	k.running--
 	a := k.due[r.peer]
-	a.running = false
+	if a.dialing {
+		k.dials--
+	}
+	again, lost := a.again, a.lost
+	a.running, a.dialing, a.again, a.lost = false, false, false, false
+	now := time.Now()
 	switch {
-	case a.again:
-		a.again = false
-		k.plan(r.peer, a, time.Now())
 	case r.err != nil:
 		k.s.log.Debug("relation: not in touch", "peer", r.peer.Short(), "err", r.err)
-		k.plan(r.peer, a, time.Now().Add(backoff(a.failed)))
+		wait := backoff(a.failed)
+		if again {
+			wait = min(wait, firstRetry)
+		}
 		a.failed++
+		a.last = now
+		k.plan(r.peer, a, now.Add(wait))
+	case again:
+		a.failed = 0
+		k.plan(r.peer, a, now)
+	case lost:
+		a.failed = 0
+		k.plan(r.peer, a, now.Add(firstRetry))
 	default:
 		delete(k.due, r.peer)
 	}
