@@ -14,12 +14,14 @@ import (
 	"contactsd/store"
 )
 
-// stamp is nil for the zero time. Nobody needs less than a millisecond.
+// stamp is nil for the zero time, and for what others claim that JSON has no way
+// to write: a year before 1 or after 9999. Nobody needs less than a millisecond.
 func stamp(t time.Time) *timestamppb.Timestamp {
-	if t.IsZero() {
+	out := timestamppb.New(t.Truncate(time.Millisecond))
+	if t.IsZero() || !out.IsValid() {
 		return nil
 	}
-	return timestamppb.New(t.Truncate(time.Millisecond))
+	return out
 }
 
 func presenceOf(p presence.Presence) *contactsv1.Presence {
