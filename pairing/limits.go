@@ -39,7 +39,7 @@ type guessRecord struct {
 }
 
 // recent drops what is older than 24 h. A time in the future, from before the
-// clock was set back, counts as now, so that it ends after 24 h in any case.
+// clock was set back, counts as now; correctGuesses keeps it so, that it ends.
 func (r *guessRecord) recent(now time.Time) {
 	ms, oldest := now.UnixMilli(), now.Add(-dayLength).UnixMilli()
 	r.Times = slices.DeleteFunc(r.Times, func(t int64) bool { return t <= oldest })
@@ -70,6 +70,19 @@ func (s *Service) limited() error {
 		err = &LimitedError{Until: until}
 	}
 	return err
+}
+
+// correctGuesses writes down as of now what is counted as of now, after the clock
+// was set back: else it would count as of a later now each time.
+func (s *Service) correctGuesses(now time.Time) error {
+	return s.cfg.DB.Update(func(tx *store.Tx) error {
+		r, _, err := guesses.Get(tx, []byte(guessesKey))
+		if err != nil || !slices.ContainsFunc(r.Times, func(t int64) bool { return t > now.UnixMilli() }) {
+			return err
+		}
+		r.recent(now)
+		return guesses.Put(tx, []byte(guessesKey), r)
+	})
 }
 
 // debit takes one guess from the window and from the day, durably, before the

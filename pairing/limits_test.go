@@ -131,6 +131,27 @@ func (d *device) fillDay(n int) {
 	}
 }
 
+// Wrong codes of a time when the clock was a year ahead end the day after it was
+// set right, as any others.
+func TestClockSetBackDoesNotCloseForEver(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet.Network, s, e *device) {
+		var ahead guessRecord
+		for range dayRounds {
+			ahead.Times = append(ahead.Times, time.Now().AddDate(1, 0, 0).UnixMilli())
+		}
+		if err := s.db.Update(func(tx *store.Tx) error { return guesses.Put(tx, []byte(guessesKey), ahead) }); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.limited(); !errors.Is(err, ErrLimited) {
+			t.Fatalf("not limited: %v", err)
+		}
+		<-time.After(dayLength + expireEvery)
+		if err := s.limited(); err != nil {
+			t.Errorf("a day later: %v", err)
+		}
+	})
+}
+
 func (d *device) countEvents(kind contact.EventType) (n int) {
 	d.t.Helper()
 	entries, err := d.db.Events(0, 1000)

@@ -170,8 +170,12 @@ func (s *Service) committed(r Result) {
 	s.log.Info("paired", "peer", r.Peer.Short())
 }
 
-// expire drops staged pairings that nobody came back for.
+// expire drops staged pairings that nobody came back for, and sets counted guesses
+// right.
 func (s *Service) expire(now time.Time) error {
+	if err := s.correctGuesses(now); err != nil {
+		return err
+	}
 	var old [][]byte
 	collect := func(tx *store.Tx) error {
 		old = old[:0]
