@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs every check of this repository: format, vet, staticcheck, schema, tests
 # with the race detector, and a short fuzz of each decoder. It needs bash and Go
-# and fetches the Go tools it uses, at pinned versions, itself.
+# and fetches the Go tools it uses, at pinned versions, itself; as root it also
+# installs the Debian packages that are missing.
 #
 #   scripts/test.sh          everything (about 10 minutes on 2 cores)
 #   FUZZTIME=1m scripts/test.sh     a minute of fuzzing for each decoder
@@ -12,6 +13,22 @@ cd "$(dirname "$0")/.."
 fuzztime=${FUZZTIME:-4000x}
 
 step() { printf '\n== %s\n' "$*"; }
+
+# need COMMAND PACKAGE: installs a Debian package whose command is missing, as
+# root; without root the tests that want it are skipped and say so.
+need() {
+	command -v "$1" >/dev/null && return
+	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+		apt-get -qq update && apt-get -qq install -y --no-install-recommends "$2" >/dev/null
+	else
+		echo "$1 is missing: install the package $2"
+	fi
+}
+
+step tools
+need gcc gcc         # the race detector links with it
+need ip iproute2     # tests that need a network of their own
+go version
 
 step gofmt
 unformatted=$(git ls-files '*.go' | xargs gofmt -l)
