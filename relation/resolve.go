@@ -26,30 +26,28 @@ func (e *AmbiguousError) Error() string {
 const minPrefix = len("odid1") + 4
 
 // Resolve finds the contact that text names: a whole ODID, remark or name
-// (whatever the case), or a start of the ODID that only one contact has. Removed
-// contacts are named by their whole ODID alone. Errors: ErrNotFound,
-// *AmbiguousError, and ParseODID's for what is meant as a whole ODID and is none.
+// (whatever the case), or a start of the ODID that only one contact has. A name
+// is the contact's own choice, so it stands above nothing: who calls itself like
+// the ODID of another makes that ambiguous. Removed contacts are named by their
+// whole ODID alone. Errors: ErrNotFound, *AmbiguousError, and ParseODID's for what
+// is meant as a whole ODID and is none.
 func (s *Service) Resolve(text string) (Contact, error) {
 	text = strings.TrimSpace(text)
+	peer, notODID := contact.ParseODID(text)
+	if notODID == nil {
+		return s.Get(peer)
+	}
 	list, err := s.List(false)
 	if err != nil {
 		return Contact{}, err
 	}
 	lower := strings.ToLower(text)
-	var named, prefixed []Contact
+	var found []Contact
 	for _, c := range list {
-		switch id := c.ODID.String(); {
-		case id == lower:
-			return c, nil
-		case text != "" && (strings.EqualFold(c.Remark, text) || strings.EqualFold(c.Name, text)):
-			named = append(named, c)
-		case len(lower) >= minPrefix && strings.HasPrefix(id, lower):
-			prefixed = append(prefixed, c)
+		named := text != "" && (strings.EqualFold(c.Remark, text) || strings.EqualFold(c.Name, text))
+		if named || len(lower) >= minPrefix && strings.HasPrefix(c.ODID.String(), lower) {
+			found = append(found, c)
 		}
-	}
-	found := named
-	if len(found) == 0 {
-		found = prefixed
 	}
 	switch {
 	case len(found) == 1:
@@ -57,11 +55,7 @@ func (s *Service) Resolve(text string) (Contact, error) {
 	case len(found) > 1:
 		return Contact{}, &AmbiguousError{text, found}
 	case strings.HasPrefix(lower, "odid") && len(text) > 40:
-		peer, err := contact.ParseODID(text)
-		if err != nil {
-			return Contact{}, err
-		}
-		return s.Get(peer)
+		return Contact{}, notODID
 	}
 	return Contact{}, fmt.Errorf("%w: %q", ErrNotFound, text)
 }
