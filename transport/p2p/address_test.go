@@ -221,10 +221,15 @@ func TestLearnIsBounded(t *testing.T) {
 		t.Errorf("learnt %d addresses", len(got))
 	}
 	for range 2 * maxFound {
-		d.book.find(peerOf(newID(t).Self()), addrs(t, "/ip4/192.0.2.1/tcp/1"))
+		d.book.find(peerOf(newID(t).Self()), addrs(t, "/ip4/192.0.2.1/tcp/1"), false)
 	}
 	if n := len(d.book.found); n != maxFound {
 		t.Errorf("found %d devices", n)
+	}
+	// Whoever fills the LAN with devices keeps no contact from being found there.
+	d.book.find(peerOf(peer), addrs(t, "/ip4/192.0.2.7/tcp/7"), true)
+	if !slices.ContainsFunc(d.book.addrs(peerOf(peer)), addrs(t, "/ip4/192.0.2.7/tcp/7")[0].Equal) {
+		t.Error("no room for a contact among strangers")
 	}
 }
 

@@ -53,16 +53,16 @@ func (b *book) put(into map[peer.ID][]string, p peer.ID, addrs []ma.Multiaddr) {
 	}
 }
 
-// find notes where p was found on the LAN. It reports whether there was room.
-func (b *book) find(p peer.ID, addrs []ma.Multiaddr) bool {
+// find notes where p was found on the LAN, for which a contact finds room always
+// and others as long as there is some: the user may name one later.
+func (b *book) find(p peer.ID, addrs []ma.Multiaddr, listed bool) {
 	b.mu.Lock()
 	_, known := b.found[p]
 	full := !known && len(b.found) >= maxFound
 	b.mu.Unlock()
-	if !full {
+	if listed || !full {
 		b.put(b.found, p, addrs)
 	}
-	return !full
 }
 
 // name allows dialling p, at addrs too, until undo is called.

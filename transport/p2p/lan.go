@@ -28,7 +28,7 @@ const (
 )
 
 const (
-	maxFound      = 256 // devices of the LAN whose addresses are remembered
+	maxFound      = 256 // devices of the LAN that are no contacts and whose addresses are remembered
 	maxCandidates = 64
 	maxLANDials   = 8
 	addressPoll   = 10 * time.Second
@@ -46,7 +46,11 @@ func (t *Transport) discover(ctx context.Context) {
 	t.start(func() {
 		t.browse(ctx, contactService, func(p peer.ID, addrs []ma.Multiaddr) {
 			id, ok := odidOf(p)
-			if !ok || !t.book.find(p, addrs) || !t.cfg.MayDial(id) {
+			listed := ok && t.cfg.MayDial(id)
+			if ok {
+				t.book.find(p, addrs, listed)
+			}
+			if !listed {
 				return
 			}
 			select {
