@@ -87,7 +87,7 @@ func TestPairingUpgradesAnODIDContactAndKeepsTheRest(t *testing.T) {
 func TestRePairingNeverDropsTrust(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a, b := w.paired()
-		b.staged[a.odid()] = relation.Pairing{Peer: a.odid(), Name: "name", ID: pairTwo}
+		b.staged.put(relation.Pairing{Peer: a.odid(), Name: "name", ID: pairTwo})
 		a.commit(b, pairTwo, 0)
 		a.is(b, contact.StatusAccepted, contact.Paired)
 		settle()
@@ -120,7 +120,7 @@ func TestRePairingThatThePeerLostEndsTrustOnBothSides(t *testing.T) {
 func TestStagedPairingCommitsWhenTheStatementNamesIt(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a, b := w.device('a'), w.device('b')
-		a.staged[b.odid()] = relation.Pairing{Peer: b.odid(), Name: "name", ID: pairOne}
+		a.staged.put(relation.Pairing{Peer: b.odid(), Name: "name", ID: pairOne})
 		b.commit(a, pairOne, 0)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
@@ -140,7 +140,7 @@ func TestOneExchangeEndsAStagedPairingWhoeverOpensIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				a, b := w.device('a'), w.device('b')
-				a.staged[b.odid()] = relation.Pairing{Peer: b.odid(), Name: "name", ID: pairOne}
+				a.staged.put(relation.Pairing{Peer: b.odid(), Name: "name", ID: pairOne})
 				b.commit(a, pairOne, 0)
 				if err := opens(a, b); err != nil {
 					t.Fatal(err)
@@ -158,7 +158,7 @@ func TestOneExchangeEndsAStagedPairingWhoeverOpensIt(t *testing.T) {
 func TestStatementNamingAnotherPairingCommitsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a, b := w.device('a'), w.device('b')
-		a.staged[b.odid()] = relation.Pairing{Peer: b.odid(), ID: pairOne}
+		a.staged.put(relation.Pairing{Peer: b.odid(), ID: pairOne})
 		b.commit(a, pairTwo, 0)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()

@@ -13,7 +13,7 @@ import (
 func TestPairingHeldBackBringsNoRemovedContactBack(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a, b := w.device('a'), w.device('b')
-		a.staged[b.odid()] = relation.Pairing{Peer: b.odid(), Name: "name", ID: pairOne}
+		a.staged.put(relation.Pairing{Peer: b.odid(), Name: "name", ID: pairOne})
 		a.commit(b, pairTwo, 0)
 		b.commit(a, pairTwo, 0)
 		settle()

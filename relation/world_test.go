@@ -33,7 +33,35 @@ type device struct {
 	link   *memnet.Device
 	stop   context.CancelFunc
 	done   sync.WaitGroup
-	staged map[contact.ODID]relation.Pairing
+	staged staged
+}
+
+// staged stands for the pairing feature: what waits for its last step.
+type staged struct {
+	mu sync.Mutex
+	by map[contact.ODID]relation.Pairing
+}
+
+func (s *staged) put(p relation.Pairing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.by == nil {
+		s.by = make(map[contact.ODID]relation.Pairing)
+	}
+	s.by[p.Peer] = p
+}
+
+func (s *staged) get(peer contact.ODID) (relation.Pairing, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.by[peer]
+	return p, ok
+}
+
+func (s *staged) drop(peer contact.ODID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.by, peer)
 }
 
 func newWorld(t *testing.T) *world {
@@ -48,7 +76,7 @@ func (w *world) device(name byte) *device {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	d := &device{t: w.t, w: w, id: id, path: filepath.Join(w.t.TempDir(), "store"), staged: make(map[contact.ODID]relation.Pairing)}
+	d := &device{t: w.t, w: w, id: id, path: filepath.Join(w.t.TempDir(), "store")}
 	d.start()
 	w.t.Cleanup(d.halt)
 	return d
@@ -64,19 +92,19 @@ func (d *device) start() {
 	s, err := relation.New(relation.Config{
 		DB: db, Identity: d.id, Network: d.link, Addresses: d.link,
 		Staged: func(_ *store.Tx, peer contact.ODID) (bool, error) {
-			_, ok := d.staged[peer]
+			_, ok := d.staged.get(peer)
 			return ok, nil
 		},
 		CommitStaged: func(tx *store.Tx, peer contact.ODID, id contact.PairID) (bool, error) {
-			p, ok := d.staged[peer]
+			p, ok := d.staged.get(peer)
 			if !ok || p.ID != id {
 				return false, nil
 			}
-			tx.OnCommit(func() { delete(d.staged, peer) })
+			tx.OnCommit(func() { d.staged.drop(peer) })
 			return true, d.CommitPairing(tx, p)
 		},
 		DropStaged: func(tx *store.Tx, peer contact.ODID) error {
-			tx.OnCommit(func() { delete(d.staged, peer) })
+			tx.OnCommit(func() { d.staged.drop(peer) })
 			return nil
 		},
 	})
