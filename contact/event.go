@@ -16,16 +16,18 @@ type Event struct {
 type EventType string
 
 const (
-	ContactAdded    EventType = "contact.added"
-	ContactChanged  EventType = "contact.changed" // record or derived state
-	ContactPaired   EventType = "contact.paired"
-	ContactUnpaired EventType = "contact.unpaired" // trust fell back to untrusted
-	ContactRemoved  EventType = "contact.removed"
-	MessageQueued   EventType = "message.queued"
-	MessageReceived EventType = "message.received"
-	MessageState    EventType = "message.state"
-	PairingStaged   EventType = "pairing.staged"
-	PairingLimited  EventType = "pairing.limited"
-	ProfileChanged  EventType = "profile.changed"
-	PresenceSet     EventType = "presence.set" // this device's own choice
+	ContactAdded     EventType = "contact.added"
+	ContactChanged   EventType = "contact.changed" // record or derived state
+	ContactPaired    EventType = "contact.paired"
+	ContactUnpaired  EventType = "contact.unpaired" // trust fell back to untrusted
+	ContactRemoved   EventType = "contact.removed"
+	ContactBlocked   EventType = "contact.blocked"
+	ContactUnblocked EventType = "contact.unblocked"
+	MessageQueued    EventType = "message.queued"
+	MessageReceived  EventType = "message.received"
+	MessageState     EventType = "message.state"
+	PairingStaged    EventType = "pairing.staged"
+	PairingLimited   EventType = "pairing.limited"
+	ProfileChanged   EventType = "profile.changed"
+	PresenceSet      EventType = "presence.set" // this device's own choice
 )

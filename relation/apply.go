@@ -38,7 +38,11 @@ func news(e *entry, h heard) bool {
 }
 
 func (s *Service) apply(tx *store.Tx, peer contact.ODID, h heard) error {
-	if h.mine != nil && h.mine.Pair != nil {
+	blocked, err := s.Blocked(tx, peer)
+	if err != nil {
+		return err
+	}
+	if h.mine != nil && h.mine.Pair != nil && !blocked {
 		// Committing a staged pairing rewrites the row, so it comes first.
 		if _, err := s.cfg.CommitStaged(tx, peer, *h.mine.Pair); err != nil {
 			return err

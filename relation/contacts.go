@@ -51,7 +51,7 @@ func (s *Service) Add(peer contact.ODID, opt AddOptions) (c Contact, created boo
 		if err != nil {
 			return err
 		}
-		if e.row.Marks.Blocked || e.row.Marks.Reported {
+		if e.blocked() {
 			return fmt.Errorf("add %s: %w", peer.Short(), ErrBlocked)
 		}
 		before := e.view()
@@ -196,14 +196,17 @@ func (s *Service) Narrow(peer contact.ODID, withdraw contact.Permissions) error 
 	})
 }
 
-// update runs f on a listed contact; ErrNotFound if peer is none.
+// update runs f on a listed contact; ErrBlocked or ErrNotFound if peer is none.
 func (s *Service) update(peer contact.ODID, f func(*store.Tx, *entry) error) error {
 	return s.cfg.DB.Update(func(tx *store.Tx) error {
 		e, err := load(tx, peer)
 		if err != nil {
 			return err
 		}
-		if !e.listed() {
+		switch {
+		case e.blocked():
+			return fmt.Errorf("change %s: %w", peer.Short(), ErrBlocked)
+		case !e.listed():
 			return fmt.Errorf("%w: %s", ErrNotFound, peer.Short())
 		}
 		return f(tx, &e)
@@ -223,14 +226,15 @@ func (s *Service) assemble(tx *store.Tx, e *entry) (Contact, error) {
 	}, err
 }
 
-// Get returns a contact, or what is left of a removed one; ErrNotFound otherwise.
+// Get returns a contact, what is left of a removed one, or a blocked device;
+// ErrNotFound otherwise.
 func (s *Service) Get(peer contact.ODID) (c Contact, err error) {
 	err = s.cfg.DB.View(func(tx *store.Tx) error {
 		e, err := load(tx, peer)
 		if err != nil {
 			return err
 		}
-		if len(e.row.Contact) == 0 && !e.row.Marks.Removed {
+		if len(e.row.Contact) == 0 && !e.row.Marks.Removed && !e.blocked() {
 			return fmt.Errorf("%w: %s", ErrNotFound, peer.Short())
 		}
 		c, err = s.assemble(tx, &e)
@@ -239,7 +243,7 @@ func (s *Service) Get(peer contact.ODID) (c Contact, err error) {
 	return c, err
 }
 
-// List returns the contacts by title, all of them with the removed ones if all.
+// List returns the contacts by title, with the removed and blocked ones if all.
 func (s *Service) List(all bool) ([]Contact, error) {
 	var list []Contact
 	err := s.cfg.DB.View(func(tx *store.Tx) error {
@@ -252,7 +256,7 @@ func (s *Service) List(all bool) ([]Contact, error) {
 			if err != nil {
 				return err
 			}
-			if !e.listed() && !(all && (e.row.Marks.Removed || len(e.row.Contact) > 0)) {
+			if !e.listed() && !(all && (e.row.Marks.Removed || e.blocked())) {
 				continue
 			}
 			c, err := s.assemble(tx, &e)
@@ -276,19 +280,4 @@ func sortByTitle(list []Contact) {
 	slices.SortFunc(list, func(a, b Contact) int {
 		return cmp.Or(cmp.Compare(titles[a.ODID], titles[b.ODID]), slices.Compare(a.ODID[:], b.ODID[:]))
 	})
-}
-
-// Count returns how many contacts are listed.
-func (s *Service) Count() (n int, err error) {
-	err = s.cfg.DB.View(func(tx *store.Tx) error {
-		n = 0
-		for _, err := range contacts.Scan(tx, store.Range{}) {
-			if err != nil {
-				return err
-			}
-			n++
-		}
-		return nil
-	})
-	return n, err
 }

@@ -12,6 +12,9 @@
 // (details: name, remark, source, time added). A row exists while the contact is
 // listed or blocked. A contact has a list of devices, today of one.
 //
+// "relation/blocked", keyed by ODID: a row for each blocked device, contact or
+// not (block: when).
+//
 // Invariants: a statement of this device is durable before it is sent; its seq
 // only rises; every change and its event are one transaction.
 //

@@ -24,7 +24,7 @@ func (s *Service) CommitPairing(tx *store.Tx, p Pairing) error {
 	if err != nil {
 		return err
 	}
-	if e.row.Marks.Blocked || e.row.Marks.Reported {
+	if e.blocked() {
 		return fmt.Errorf("pair with %s: %w", p.Peer.Short(), ErrBlocked)
 	}
 	before := e.view()

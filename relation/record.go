@@ -30,6 +30,12 @@ type details struct {
 	Chosen  bool           `cbor:"6,keyasint,omitempty"` // the user chose the grants explicitly
 }
 
+// block is the row of a blocked device. The mark in its device row is what
+// counts; this one is there to be listed and counted.
+type block struct {
+	At int64 `cbor:"1,keyasint"` // Unix milliseconds
+}
+
 // Source is how a contact came to be.
 type Source string
 
@@ -41,10 +47,11 @@ const (
 var (
 	devices  = store.NewTable[device]("relation/devices", 1)
 	contacts = store.NewTable[details]("relation/contacts", 1)
+	blocks   = store.NewTable[block]("relation/blocked", 1)
 )
 
 // Tables returns the tables of this package, for store.Open.
-func Tables() []store.Definition { return []store.Definition{devices, contacts} }
+func Tables() []store.Definition { return []store.Definition{devices, contacts, blocks} }
 
 // entry is the row of a device, taken apart.
 type entry struct {
@@ -86,6 +93,8 @@ func decode(s *contact.Signed) (*contact.Statement, error) {
 func (e *entry) save(tx *store.Tx) error { return devices.Put(tx, e.peer[:], e.row) }
 
 func (e *entry) view() contact.View { return contact.Derive(e.mine, e.theirs, e.row.Marks) }
+
+func (e *entry) blocked() bool { return e.row.Marks.Blocked || e.row.Marks.Reported }
 
 func (e *entry) listed() bool { return e.mine != nil && e.mine.Listed }
 

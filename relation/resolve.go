@@ -1,6 +1,7 @@
 package relation
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -28,8 +29,8 @@ const minPrefix = len("odid1") + 4
 // Resolve finds the contact that text names: a whole ODID, remark or name
 // (whatever the case), or a start of the ODID that only one contact has. A name
 // is the contact's own choice, so it stands above nothing: who calls itself like
-// the ODID of another makes that ambiguous. Removed contacts are named by their
-// whole ODID alone. Errors: ErrNotFound, *AmbiguousError, and ParseODID's for what
+// the ODID of another makes that ambiguous. Blocked ones come after all others;
+// removed contacts are named by their whole ODID alone. Errors: ErrNotFound, *AmbiguousError, and ParseODID's for what
 // is meant as a whole ODID and is none.
 func (s *Service) Resolve(text string) (Contact, error) {
 	text = strings.TrimSpace(text)
@@ -41,20 +42,56 @@ func (s *Service) Resolve(text string) (Contact, error) {
 	if err != nil {
 		return Contact{}, err
 	}
+	found := named(list, text)
+	if len(found) == 0 {
+		return s.resolveBlocked(text, notODID)
+	}
+	return one(found, text, notODID)
+}
+
+// ResolveBlocked is Resolve among the blocked devices first.
+func (s *Service) ResolveBlocked(text string) (Contact, error) {
+	text = strings.TrimSpace(text)
+	peer, notODID := contact.ParseODID(text)
+	if notODID == nil {
+		return s.Get(peer)
+	}
+	c, err := s.resolveBlocked(text, notODID)
+	if errors.Is(err, ErrNotFound) {
+		return s.Resolve(text)
+	}
+	return c, err
+}
+
+func (s *Service) resolveBlocked(text string, notODID error) (Contact, error) {
+	list, err := s.listBlocked()
+	if err != nil {
+		return Contact{}, err
+	}
+	return one(named(list, text), text, notODID)
+}
+
+// named returns those of list that text names.
+func named(list []Contact, text string) (found []Contact) {
 	lower := strings.ToLower(text)
-	var found []Contact
 	for _, c := range list {
-		named := text != "" && (strings.EqualFold(c.Remark, text) || strings.EqualFold(c.Name, text))
-		if named || len(lower) >= minPrefix && strings.HasPrefix(c.ODID.String(), lower) {
+		called := text != "" && (strings.EqualFold(c.Remark, text) || strings.EqualFold(c.Name, text))
+		if called || len(lower) >= minPrefix && strings.HasPrefix(c.ODID.String(), lower) {
 			found = append(found, c)
 		}
 	}
+	return found
+}
+
+// one returns the only one of found, or the error that says why there is none.
+// notODID says why text is no whole ODID.
+func one(found []Contact, text string, notODID error) (Contact, error) {
 	switch {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
 		return Contact{}, &AmbiguousError{text, found}
-	case strings.HasPrefix(lower, "odid") && len(text) > 40:
+	case len(text) > 40 && strings.HasPrefix(strings.ToLower(text), "odid"):
 		return Contact{}, notODID
 	}
 	return Contact{}, fmt.Errorf("%w: %q", ErrNotFound, text)

@@ -17,7 +17,7 @@ const Protocol transport.Protocol = "/contacts/relation/1"
 // Errors of the service's calls.
 var (
 	ErrSelf     = errors.New("that is this device itself")
-	ErrBlocked  = errors.New("blocked")
+	ErrBlocked  = errors.New("this device is blocked here: unblock it first")
 	ErrNotFound = errors.New("no such contact")
 )
 
@@ -97,7 +97,7 @@ func (s *Service) Party(tx *store.Tx, peer contact.ODID) (contact.Party, error) 
 // Blocked reports whether peer is blocked.
 func (s *Service) Blocked(tx *store.Tx, peer contact.ODID) (bool, error) {
 	e, err := load(tx, peer)
-	return e.row.Marks.Blocked || e.row.Marks.Reported, err
+	return e.blocked(), err
 }
 
 // MayDial reports whether this device has a reason of its own to connect to
@@ -110,7 +110,7 @@ func (s *Service) MayDial(peer contact.ODID) bool {
 			return err
 		}
 		staged, err := s.cfg.Staged(tx, peer)
-		may = e.listed() || staged || contact.Unacknowledged(e.mine, e.row.Marks)
+		may = e.listed() || staged && !e.blocked() || contact.Unacknowledged(e.mine, e.row.Marks)
 		return err
 	})
 	return err == nil && may
@@ -145,6 +145,10 @@ func (s *Service) settle(tx *store.Tx, e *entry, before contact.View) error {
 	if after != before {
 		var err error
 		switch {
+		case after.Status == contact.StatusBlocked:
+			err = emit(contact.ContactBlocked)
+		case before.Status == contact.StatusBlocked:
+			err = emit(contact.ContactUnblocked)
 		case after.Trust >= contact.Paired && before.Trust < contact.Paired:
 			err = emit(contact.ContactPaired)
 		case after.Trust < contact.Paired && before.Trust >= contact.Paired && after.Status == contact.StatusAccepted:

@@ -43,6 +43,7 @@ func TestGoldenBytes(t *testing.T) {
 		}, "a501a201410102410202a201410102410203a901f502f503f504010502060307040805095009" + strings.Repeat("00", 15) + "0441070581" + "6161"},
 		{"details", details{Devices: []contact.ODID{{1}}, Name: "n", Remark: "r", Source: SourceODID, AddedAt: 5, Chosen: true},
 			"a601815820" + "01" + strings.Repeat("00", 31) + "02616e03617204646f646964050506f5"},
+		{"block", block{At: 5}, "a10105"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
