@@ -81,6 +81,8 @@ func (s *Service) waiting(id contact.ODID, peer peerRecord, p pending, v contact
 		return "the contact is blocked"
 	case !listed(v):
 		return "no longer a contact"
+	case !open(v) && v.Status == contact.StatusAccepted:
+		return "the contact does not allow messages"
 	case !open(v):
 		return "not accepted yet"
 	case p.Cancel:
