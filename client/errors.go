@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"connectrpc.com/connect"
@@ -23,7 +24,7 @@ func (e *Unreachable) Error() string {
 	switch {
 	case e.Socket == "":
 		return fmt.Sprintf("the daemon can't be reached: %v", e.Err)
-	case errors.Is(e.Err, fs.ErrNotExist), errors.Is(e.Err, syscall.ECONNREFUSED):
+	case errors.Is(e.Err, fs.ErrNotExist), errors.Is(e.Err, syscall.ENOTDIR), errors.Is(e.Err, syscall.ECONNREFUSED):
 		return fmt.Sprintf("no daemon answers at %s", e.Socket)
 	}
 	return fmt.Sprintf("the daemon at %s can't be reached: %v", e.Socket, e.Err)
@@ -49,6 +50,7 @@ const (
 	ReasonStopping    = "stopping"
 	ReasonTimeout     = "timeout"
 	ReasonCanceled    = "canceled"
+	ReasonInvalid     = "invalid"
 )
 
 // Error is what went wrong with a call.
@@ -92,6 +94,9 @@ func Explain(err error) *Error {
 		e.Hint = "try again with a longer --timeout"
 	case errors.Is(err, context.Canceled), e.Code == connect.CodeCanceled:
 		e.Reason, e.Text = ReasonCanceled, "interrupted"
+	case e.Code == connect.CodeInternal && strings.HasSuffix(e.Text, "invalid UTF-8"):
+		// Said while the request was made; what the daemon says has an info.
+		e.Code, e.Reason, e.Text = connect.CodeInvalidArgument, ReasonInvalid, "text is not valid UTF-8"
 	case e.Code == connect.CodeUnavailable, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		// The daemon explains each of its errors, so this one is not from it.
 		e.Reason, e.Text = ReasonUnreachable, "the daemon stopped while it was asked"
