@@ -65,7 +65,7 @@ func answers() []answer {
 
 		{is: relation.ErrNotFound, code: gone, reason: "no_contact", field: "contact", hint: "see: contactsctl list", whole: true},
 		{is: relation.ErrBlocked, code: refused, reason: "blocked", field: "contact"},
-		{is: relation.ErrSelf, code: bad, reason: "self", field: "odid"},
+		{is: relation.ErrSelf, code: bad, reason: "self", field: "odid", hint: "take the ODID of the other one: contactsctl status there"},
 
 		{is: message.ErrNotContact, code: now, reason: "not_contact", field: "contact", hint: "add it or pair with it first"},
 		{is: message.ErrQueueFull, code: exhausted, reason: "queue_full", hint: "cancel some, or wait until the contact is reached", whole: true},
@@ -108,7 +108,11 @@ func explain(err error) (e *connect.Error, known bool) {
 	}
 	var invalid *contact.InvalidError
 	if errors.As(err, &invalid) {
-		return told(connect.CodeInvalidArgument, invalid.Error(), &contactsv1.ErrorInfo{Reason: "invalid", Field: invalid.Field}), true
+		text, hint, advised := strings.Cut(invalid.Error(), ": use ")
+		if advised {
+			hint = "use " + hint
+		}
+		return told(connect.CodeInvalidArgument, text, &contactsv1.ErrorInfo{Reason: "invalid", Field: invalid.Field, Hint: hint}), true
 	}
 	var several *relation.AmbiguousError
 	if errors.As(err, &several) {

@@ -10,6 +10,7 @@ import (
 
 	contactsv1 "contactsd/api/contacts/v1"
 	"contactsd/contact"
+	"contactsd/presence"
 	"contactsd/relation"
 )
 
@@ -110,6 +111,9 @@ func resume(list []relation.Contact, token string) (int, error) {
 func (s contacts) filter(text string) (func(relation.Contact) bool, error) {
 	lower := strings.ToLower(strings.TrimSpace(text))
 	if key, want, ok := strings.Cut(lower, ":"); ok {
+		if known := filterValues()[key]; known != nil && !slices.Contains(known, want) {
+			return nil, invalid("filter", "unknown %s %q: use %s", key, clip(want), strings.Join(known, ", "))
+		}
 		switch key {
 		case "trust":
 			return func(c relation.Contact) bool { return c.View.Trust.String() == want }, nil
@@ -124,6 +128,18 @@ func (s contacts) filter(text string) (func(relation.Contact) bool, error) {
 		return lower == "" || strings.Contains(strings.ToLower(c.Remark), lower) ||
 			strings.Contains(strings.ToLower(c.Name), lower) || strings.HasPrefix(c.ODID.String(), lower)
 	}, nil
+}
+
+// filterValues returns what may stand after each key of a filter.
+func filterValues() map[string][]string {
+	values := map[string][]string{"trust": {contact.Untrusted.String(), contact.Paired.String()}}
+	for _, s := range []contact.Status{contact.StatusAccepted, contact.StatusPending, contact.StatusBlocked, contact.StatusReported, contact.StatusRemoved} {
+		values["relation"] = append(values["relation"], s.String())
+	}
+	for _, s := range []presence.State{presence.Unknown, presence.Online, presence.Away, presence.Busy, presence.Offline} {
+		values["presence"] = append(values["presence"], s.String())
+	}
+	return values
 }
 
 // order returns what sorts a list that is sorted by title already.

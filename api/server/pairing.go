@@ -79,7 +79,11 @@ func (s pairs) EnterCode(ctx context.Context, req *contactsv1.EnterCodeRequest) 
 	case strings.ContainsAny(at, "/:"):
 		opt.Address = transport.Address(at)
 	case at != "":
-		if opt.At, err = contact.ParseODID(at); err != nil {
+		opt.At, err = contact.ParseODID(at)
+		switch {
+		case errors.Is(err, contact.ErrODIDPrefix):
+			return nil, invalid("at", "%q is neither an address nor an ODID: use one that contactsctl status lists on the other device", clip(at))
+		case err != nil:
 			return nil, err
 		}
 	}
