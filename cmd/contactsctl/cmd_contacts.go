@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,20 +17,30 @@ func (a *app) addCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add ODID",
 		Short: "add a device by its ODID, untrusted until you pair with it",
-		Args:  cobra.ExactArgs(1),
+		Long: `add lists a device as a contact, untrusted until you pair with it. It stays
+pending, and its messages wait, until that device adds this one too.`,
+		Example: "  contactsctl add odid1… --remark Ada\n  contactsctl add odid1… --at 192.168.1.7:4001",
+		Args:    takes(1, 1),
 		RunE: a.call(func(ctx context.Context, args []string) error {
 			req.Odid = args[0]
 			r, err := a.client.Contacts().AddContact(ctx, req)
 			if err != nil {
 				return err
 			}
-			return a.contact(r.Contact)
+			if err := a.contact(r.Contact); err != nil || a.json || r.Contact.Relation != "pending" {
+				return err
+			}
+			own, err := a.client.Device().GetProfile(ctx, &contactsv1.GetProfileRequest{})
+			if err != nil {
+				return err
+			}
+			return a.aside("pending until the other device adds this one: contactsctl add " + own.Profile.Odid)
 		}),
 	}
 	f := cmd.Flags()
-	f.StringVar(&req.Remark, "remark", "", "your own name for it (at most 96 bytes)")
+	f.StringVar(&req.Remark, "remark", "", "your own `NAME` for it (at most 96 bytes)")
 	f.BoolVar(&req.OneWay, "one-way", false, "let it do nothing here")
-	f.StringVar(&req.At, "at", "", "where it can be reached: a multiaddr or IP:PORT")
+	f.StringVar(&req.At, "at", "", "`ADDRESS` where it can be reached: a multiaddr or IP:PORT")
 	return cmd
 }
 
@@ -42,13 +54,19 @@ func (a *app) listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "list the contacts",
-		Args:  cobra.NoArgs,
-		RunE:  a.call(func(ctx context.Context, _ []string) error { return a.list(ctx, opt) }),
+		Long: `list shows the contacts.
+
+Trust:     paired (● by a code), untrusted (○ by an ODID alone).
+Relation:  accepted, or pending as long as the other side has not accepted.
+Presence:  online, away, busy, offline, or unknown if they don't tell.`,
+		Example: "  contactsctl list --filter presence:online\n  contactsctl list --sort -seen",
+		Args:    takes(0, 0),
+		RunE:    a.call(func(ctx context.Context, _ []string) error { return a.list(ctx, opt) }),
 	}
 	f := cmd.Flags()
 	f.BoolVar(&opt.all, "all", false, "removed and blocked ones too")
-	f.StringVar(&opt.sort, "sort", "", "name, added or seen; -name and so on for the other way round")
-	f.StringVar(&opt.filter, "filter", "", "part of a remark, name or ODID, or trust:paired, relation:pending, presence:online")
+	f.StringVar(&opt.sort, "sort", "", "`KEY` to sort by: name, added or seen; -name and so on for the other way round")
+	f.StringVar(&opt.filter, "filter", "", "part of a remark or name, start of an ODID, or `WORD` like trust:paired, relation:pending, presence:online")
 	return cmd
 }
 
@@ -76,6 +94,8 @@ func (a *app) list(ctx context.Context, opt listOptions) error {
 		return err
 	case a.json:
 		return array(a, contacts)
+	case len(contacts) == 0 && opt.filter != "":
+		return a.aside("no contact fits")
 	case len(contacts) == 0:
 		return a.aside("no contacts; pair with a device: contactsctl show-code here, contactsctl pair CODE there")
 	}
@@ -94,9 +114,10 @@ func (a *app) list(ctx context.Context, opt listOptions) error {
 
 func (a *app) showCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:               "show C",
+		Use:               "show CONTACT",
 		Short:             "show one contact",
-		Args:              cobra.ExactArgs(1),
+		Example:           "  contactsctl show ada\n  contactsctl show odid1qxy7 --json",
+		Args:              takes(1, 1),
 		ValidArgsFunction: a.names,
 		RunE: a.call(func(ctx context.Context, args []string) error {
 			r, err := a.client.Contacts().GetContact(ctx, &contactsv1.GetContactRequest{Contact: args[0]})
@@ -129,11 +150,11 @@ func (a *app) contact(c *contactsv1.Contact) error {
 
 func (a *app) setCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:               "set C remark=TEXT",
+		Use:               "set CONTACT remark=TEXT",
 		Short:             "set your own name for a contact (at most 96 bytes; empty takes it away)",
 		Example:           "  contactsctl set odid1qxy7 remark=\"Ada, office\"",
-		Args:              cobra.MinimumNArgs(2),
-		ValidArgsFunction: a.names,
+		Args:              takes(2, -1),
+		ValidArgsFunction: a.nameThen("remark="),
 		RunE: a.call(func(ctx context.Context, args []string) error {
 			values, err := assignments(args[1:], "remark")
 			if err != nil {
@@ -151,12 +172,14 @@ func (a *app) setCommand() *cobra.Command {
 func (a *app) removeCommand() *cobra.Command {
 	var both bool
 	cmd := &cobra.Command{
-		Use:   "remove C...",
+		Use:   "remove CONTACT...",
 		Short: "remove contacts",
 		Long: `remove takes contacts off the list. Nothing the other side does brings them
 back; adding or pairing does. Each is removed on its own: exit code 1 says that
 some could not be.`,
-		Args: cobra.MinimumNArgs(1),
+		Example:           "  contactsctl remove ada\n  contactsctl remove ada bob --both",
+		Args:              takes(1, -1),
+		ValidArgsFunction: a.allNames,
 		RunE: a.call(func(ctx context.Context, args []string) error {
 			r, err := a.client.Contacts().RemoveContacts(ctx, &contactsv1.RemoveContactsRequest{Contacts: args, Both: both})
 			if err != nil {
@@ -182,7 +205,7 @@ func (a *app) results(results []*contactsv1.Result, did string) error {
 	} else {
 		for _, r := range results {
 			if !r.Ok {
-				a.warn("%s: %s", safe(r.Item), safe(r.Error))
+				a.warn("%s: %s", safe(r.Item), safe(strings.TrimSuffix(r.Error, fmt.Sprintf(": %q", r.Item))))
 				continue
 			}
 			if err := a.say("%s %s", did, safe(r.Item)); err != nil {
@@ -198,13 +221,13 @@ func (a *app) results(results []*contactsv1.Result, did string) error {
 
 func (a *app) permissionsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "permissions C [narrow P...]",
+		Use:   "permissions CONTACT [narrow PERMISSION...]",
 		Short: "show what a contact may do here, or withdraw some of it",
 		Long: `permissions shows what a contact may do here and what this device may do there.
 "narrow" withdraws permissions at once: messages, audio, video, status.`,
 		Example:           "  contactsctl permissions ada narrow status audio",
-		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.names,
+		Args:              takes(1, -1),
+		ValidArgsFunction: a.nameThen("narrow", "messages", "audio", "video", "status"),
 		RunE:              a.call(a.permissions),
 	}
 }
@@ -219,7 +242,7 @@ func (a *app) permissions(ctx context.Context, args []string) error {
 		}
 		p = r.Permissions
 	case args[1] != "narrow":
-		return usage("use: contactsctl permissions C narrow P...", "unknown action %q", args[1])
+		return usage("use: contactsctl permissions CONTACT narrow PERMISSION...", "unknown action %q", args[1])
 	case len(split(args[2:])) == 0:
 		return usage("name one or more of messages, audio, video, status", "nothing to withdraw")
 	default:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,10 +18,11 @@ func (a *app) eventsCommand() *cobra.Command {
 		Long: `events shows the newest changes, or those after a cursor. With --follow it goes
 on with each change as it happens; presence, which is not kept, then comes
 without a cursor. A cursor that is too old is refused: read the lists anew.`,
-		Args: cobra.NoArgs,
+		Example: "  contactsctl events --after 0\n  contactsctl events --after 117 --follow --json",
+		Args:    takes(0, 0),
 	}
-	cmd.Flags().StringVar(&after, "after", "", "cursor of the last event seen; 0 for the beginning")
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
+	cmd.Flags().StringVar(&after, "after", "", "`CURSOR` of the last event seen; 0 for the beginning")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes, until Ctrl-C")
 	past := a.call(func(ctx context.Context, _ []string) error { return a.pastEvents(ctx, after) })
 	onward := a.stream(func(ctx context.Context, _ []string) error { return a.followEvents(ctx, after) })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -88,5 +90,5 @@ func (a *app) event(e *contactsv1.Event, names *titles) error {
 			line += "  " + safe(s)
 		}
 	}
-	return a.say("%s", line)
+	return a.say("%s", strings.TrimRight(line, " "))
 }

@@ -15,7 +15,7 @@ func (a *app) pathsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "paths",
 		Short: "show where the daemon keeps its files; needs no daemon",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE:  a.call(a.paths),
 	}
 }
@@ -50,7 +50,7 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "show the versions of this program and of the daemon, if it runs",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE:  a.call(a.versions),
 	}
 }

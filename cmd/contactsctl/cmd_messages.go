@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -18,12 +19,12 @@ const maxText = 64 << 10
 func (a *app) sendCommand() *cobra.Command {
 	var id string
 	cmd := &cobra.Command{
-		Use:   "send C TEXT",
+		Use:   "send CONTACT TEXT",
 		Short: "send a message; it waits in the outbox until it is delivered",
 		Long: `send puts a message of at most 64 KiB into the outbox and returns. With - for
 TEXT it is read from stdin, without one newline at its end.`,
 		Example:           "  contactsctl send ada see you at six\n  uptime | contactsctl send ada -",
-		Args:              cobra.MinimumNArgs(2),
+		Args:              takes(2, -1),
 		ValidArgsFunction: a.names,
 		RunE: a.call(func(ctx context.Context, args []string) error {
 			text := strings.Join(args[1:], " ")
@@ -33,11 +34,14 @@ TEXT it is read from stdin, without one newline at its end.`,
 					return fmt.Errorf("read stdin: %w", err)
 				}
 				text = strings.TrimSuffix(string(b), "\n")
+				if len(text) > maxText {
+					return usage("send it in parts", "stdin has more than a message: at most %d bytes", maxText)
+				}
 			}
 			return a.send(ctx, id, args[0], text)
 		}),
 	}
-	cmd.Flags().StringVar(&id, "id", "", "UUIDv7 of the message; sending again under the same one changes nothing")
+	cmd.Flags().StringVar(&id, "id", "", "`UUID` (version 7) of the message; sending again under the same one changes nothing")
 	return cmd
 }
 
@@ -63,13 +67,14 @@ func (a *app) messagesCommand() *cobra.Command {
 	var follow bool
 	var limit uint32
 	cmd := &cobra.Command{
-		Use:               "messages C",
+		Use:               "messages CONTACT",
 		Short:             "show the messages with a contact, oldest first",
-		Args:              cobra.ExactArgs(1),
+		Example:           "  contactsctl messages ada --follow\n  contactsctl messages ada --limit 0 --json",
+		Args:              takes(1, 1),
 		ValidArgsFunction: a.names,
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
-	cmd.Flags().Uint32VarP(&limit, "limit", "n", 50, "show the newest so many; 0 for all")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes, until Ctrl-C")
+	cmd.Flags().Uint32VarP(&limit, "limit", "n", 50, "show the newest `N`; 0 for all")
 	page := a.call(func(ctx context.Context, args []string) error { return a.messages(ctx, args[0], limit) })
 	onward := a.stream(func(ctx context.Context, args []string) error { return a.followMessages(ctx, args[0], limit) })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -193,6 +198,12 @@ func (f *follower) take(m *contactsv1.Message) error {
 	switch {
 	case f.json:
 		return f.object(m)
+	case known && m.Direction == "out":
+		text := []rune(safe(m.Text))
+		if len(text) > 40 {
+			text = append(text[:39], '…')
+		}
+		return f.say("%s", f.paint(dim, fmt.Sprintf("%s  %s: %s", f.now().Format(time.DateTime), m.State, string(text))))
 	case known:
 		return nil // a person has seen the message
 	}
@@ -201,15 +212,19 @@ func (f *follower) take(m *contactsv1.Message) error {
 
 func (a *app) outboxCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "outbox",
-		Short: "show the messages that wait, and why",
-		Args:  cobra.NoArgs,
-		RunE:  a.call(a.outbox),
+		Use:     "outbox",
+		Short:   "show the messages that wait, and why",
+		Example: "  contactsctl outbox\n  contactsctl outbox cancel 01a20060-36be-72af-aaed-d01ed70b5163",
+		Args:    takes(0, 0),
+		RunE:    a.call(a.outbox),
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use:   "cancel ID",
 		Short: "take a message out of the outbox",
-		Args:  cobra.ExactArgs(1),
+		Long: `cancel takes a message out of the outbox. One that is on its way already may
+arrive all the same; then it stays queued until that is known.`,
+		ValidArgsFunction: a.waiting,
+		Args:              takes(1, 1),
 		RunE: a.call(func(ctx context.Context, args []string) error {
 			r, err := a.client.Messages().CancelMessage(ctx, &contactsv1.CancelMessageRequest{Id: args[0]})
 			if err != nil {

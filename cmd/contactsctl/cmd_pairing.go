@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,8 +20,9 @@ func (a *app) showCodeCommand() *cobra.Command {
 		Long: `show-code opens the pairing window and shows its code until a device has
 entered it. Codes change every 30 seconds; each is accepted as long as its
 countdown runs. Ctrl-C closes the window.`,
-		Args: cobra.NoArgs,
-		RunE: a.stream(func(ctx context.Context, _ []string) error { return a.showCode(ctx, once) }),
+		Example: "  contactsctl show-code\n  contactsctl show-code --once --json",
+		Args:    takes(0, 0),
+		RunE:    a.stream(func(ctx context.Context, _ []string) error { return a.showCode(ctx, once) }),
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "print one code and leave the window open until it expires")
 	return cmd
@@ -37,7 +39,7 @@ func (c *countdown) draw() {
 		return
 	}
 	left := max(0, c.code.ExpiresAt.AsTime().Sub(c.a.now()).Round(time.Second))
-	fmt.Fprintf(c.a.out, "\r\x1b[K  %s   %s", c.a.paint(bold, safe(c.code.Code)), c.a.paint(dim, fmt.Sprintf("accepted for %d s", left/time.Second)))
+	fmt.Fprintf(c.a.out, "\r\x1b[K  %s   %s", c.a.paint(bold, safe(c.code.Code)), c.a.paint(dim, fmt.Sprintf("%d s left", left/time.Second)))
 }
 
 func (c *countdown) clear() {
@@ -47,6 +49,7 @@ func (c *countdown) clear() {
 }
 
 func (a *app) showCode(ctx context.Context, once bool) error {
+	asked := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := a.client.Pairing().ShowCode(ctx, &contactsv1.ShowCodeRequest{Once: once})
@@ -78,10 +81,8 @@ func (a *app) showCode(ctx context.Context, once bool) error {
 			drawn.draw()
 		case u, ok := <-updates:
 			if !ok {
-				if drawn.code != nil {
-					fmt.Fprintln(a.out)
-				}
-				return stream.Err()
+				drawn.clear()
+				return a.closed(asked, stream.Err())
 			}
 			if redraw && u.GetCode() != nil {
 				drawn.code = u.GetCode()
@@ -95,6 +96,17 @@ func (a *app) showCode(ctx context.Context, once bool) error {
 			}
 		}
 	}
+}
+
+// closed says of a window that closed before anybody paired why it did.
+func (a *app) closed(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return &told{exitFailed, "nobody paired in time", "show a code for longer, with another --timeout or none"}
+	case ctx.Err() != nil && !a.json:
+		a.aside("the window is closed: nobody can pair by the code any more")
+	}
+	return err
 }
 
 // shown prints one update and reports whether it was the last.
@@ -127,16 +139,17 @@ func (a *app) pairCommand() *cobra.Command {
 		Use:   "pair CODE",
 		Short: "pair with the device that shows the code",
 		Long: `pair makes this device and the one that shows CODE trusted contacts. It looks
-for that device on the local network, or where --at says.`,
+for that device on the local network, or where --at says: contactsctl status, over there, lists
+its addresses.`,
 		Example: "  contactsctl pair 482-193\n  contactsctl pair 482193 --at 192.168.1.7:4001",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    takes(1, -1),
 		RunE: a.callFor(pairTimeout, func(ctx context.Context, args []string) error {
 			// People type the two halves apart.
 			return a.pair(ctx, &contactsv1.EnterCodeRequest{Code: strings.Join(args, " "), At: at, Permissions: split(allow)})
 		}),
 	}
-	cmd.Flags().StringVar(&at, "at", "", "where the other device is: a multiaddr, IP:PORT, or an ODID")
-	cmd.Flags().StringSliceVar(&allow, "allow", nil, "allow more than messages and status: audio, video")
+	cmd.Flags().StringVar(&at, "at", "", "`ADDRESS` where the other device is: a multiaddr, IP:PORT, or its ODID")
+	cmd.Flags().StringSliceVar(&allow, "allow", nil, "`PERMISSIONS` beyond messages and status: audio, video")
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,9 +12,10 @@ import (
 
 func (a *app) presenceCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "presence",
-		Short: "show or set this device's presence, or watch that of the contacts",
-		Args:  cobra.NoArgs,
+		Use:     "presence",
+		Short:   "show or set this device's presence, or watch that of the contacts",
+		Example: "  contactsctl presence set busy \"in a meeting until 3\"\n  contactsctl presence watch",
+		Args:    takes(0, 0),
 		RunE: a.call(func(ctx context.Context, _ []string) error {
 			r, err := a.client.Presence().GetPresence(ctx, &contactsv1.GetPresenceRequest{})
 			if err != nil {
@@ -23,10 +25,12 @@ func (a *app) presenceCommand() *cobra.Command {
 		}),
 	}
 	cmd.AddCommand(&cobra.Command{
-		Use:       "set STATE [TEXT]",
-		Short:     "set the presence: online, away, busy or invisible",
+		Use:   "set STATE [TEXT]",
+		Short: "set the presence: online, away, busy or invisible",
+		Long: `set says to your contacts what you are up to, until you set something else.
+invisible looks like offline to all of them.`,
 		Example:   "  contactsctl presence set busy \"in a meeting until 3\"",
-		Args:      cobra.MinimumNArgs(1),
+		Args:      takes(1, -1),
 		ValidArgs: []string{"online", "away", "busy", "invisible"},
 		RunE: a.call(func(ctx context.Context, args []string) error {
 			r, err := a.client.Presence().SetPresence(ctx, &contactsv1.SetPresenceRequest{State: args[0], Text: strings.Join(args[1:], " ")})
@@ -37,8 +41,8 @@ func (a *app) presenceCommand() *cobra.Command {
 		}),
 	}, &cobra.Command{
 		Use:   "watch",
-		Short: "follow the presence of all contacts",
-		Args:  cobra.NoArgs,
+		Short: "follow the presence of all contacts, until Ctrl-C",
+		Args:  takes(0, 0),
 		RunE:  a.stream(a.watchPresence),
 	})
 	return cmd
@@ -76,8 +80,12 @@ func (a *app) watchPresence(ctx context.Context, _ []string) error {
 	return ended(ctx, stream.Err())
 }
 
-// ended is the error of a stream that is meant to go on for ever.
+// ended is the error of a stream that is meant to go on for ever. That it went
+// on for as long as --timeout says is none.
 func ended(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil
+	}
 	if err == nil {
 		err = ctx.Err()
 	}

@@ -14,7 +14,7 @@ func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "who this device is and how it is doing",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE:  a.call(a.status),
 	}
 }
@@ -58,19 +58,19 @@ func (a *app) profileCommand() *cobra.Command {
 	profile := &cobra.Command{
 		Use:   "profile",
 		Short: "what this device tells of itself",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE:  a.call(a.showProfile),
 	}
 	profile.AddCommand(&cobra.Command{
 		Use:   "show",
 		Short: "show the profile",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE:  a.call(a.showProfile),
 	}, &cobra.Command{
 		Use:     "set name=NAME",
-		Short:   "set what others see as this device's name (at most 64 bytes)",
+		Short:   "name this device, as those who pair with it from then on see it (at most 64 bytes)",
 		Example: "  contactsctl profile set name=\"Ada's laptop\"",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    takes(1, -1),
 		RunE:    a.call(a.setProfile),
 	})
 	return profile

@@ -45,6 +45,9 @@ func usage(hint, format string, args ...any) error {
 // errPartly ends a batch of which some failed; each was told already.
 var errPartly = &told{code: exitFailed}
 
+// startHint is what every error of a daemon that isn't there is told with.
+const startHint = "start it with: contactsd"
+
 // report tells the user what went wrong and returns the exit code. It is the
 // only place that does either.
 func (a *app) report(ctx context.Context, cmd *cobra.Command, err error) int {
@@ -52,6 +55,9 @@ func (a *app) report(ctx context.Context, cmd *cobra.Command, err error) int {
 		return exitOK
 	}
 	code, text, hint := explain(ctx, cmd, err)
+	if hint == startHint && a.client.Home != "" {
+		hint += " --home " + a.client.Home
+	}
 	if text != "" {
 		fmt.Fprintf(a.talk, "%s: %s\n", program, safeText(text, ""))
 	}

@@ -85,10 +85,13 @@ func (a *app) table(head []string, rows [][]cell) error {
 	return err
 }
 
-// fields writes names and values below each other.
+// fields writes names and values below each other, without those that are empty.
 func (a *app) fields(pairs ...[2]string) error {
 	rows := make([][]cell, 0, len(pairs))
 	for _, p := range pairs {
+		if p[1] == "" {
+			continue
+		}
 		rows = append(rows, []cell{{p[0], dim}, {p[1], plain}})
 	}
 	return a.table(nil, rows)

@@ -67,7 +67,6 @@ func TestContactForPeople(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `name      Ana
-remark
 ODID      odid1qxy7zeaqplmbtr
 trust     ● paired
 relation  accepted
@@ -146,13 +145,13 @@ func TestCountdownRedrawsOneLine(t *testing.T) {
 	}
 	c.code = &contactsv1.Code{Code: "482-193", ExpiresAt: timestamppb.New(noon().Add(27*time.Second + 200*time.Millisecond))}
 	c.draw()
-	if want := "\r\x1b[K  482-193   accepted for 27 s"; out.String() != want {
+	if want := "\r\x1b[K  482-193   27 s left"; out.String() != want {
 		t.Errorf("got %q, want %q", out, want)
 	}
 	out.Reset()
 	a.now = func() time.Time { return noon().Add(time.Hour) }
 	c.draw()
-	if !strings.HasSuffix(out.String(), "accepted for 0 s") {
+	if !strings.HasSuffix(out.String(), "0 s left") {
 		t.Errorf("after its end: %q", out)
 	}
 }

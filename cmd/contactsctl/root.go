@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	contactsv1 "contactsd/api/contacts/v1"
 	"contactsd/client"
 )
 
@@ -56,33 +55,50 @@ func (a *app) root() *cobra.Command {
 		Short: "contacts, presence and messages between your devices and those of people you know",
 		Long: `contactsctl is the command line of contactsd, which must be running.
 
-A contact C is named by its ODID, an unambiguous start of it, remark or name.
+A CONTACT is named by its ODID, an unambiguous start of it, remark or name.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no daemon, 4 refused,
 5 not found, 130 interrupted.`,
-		Args:          cobra.NoArgs,
+		Example: `  contactsctl show-code               on one device, then
+  contactsctl pair 482-193            on the other: they trust each other
+  contactsctl send ada "see you"      delivered when she is there
+  contactsctl messages ada --follow`,
+		Version:       version,
+		Args:          takes(0, 0),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate(program + " {{.Version}}\n")
 	root.DisableSuggestions = true // report says it in the form of all hints
+	root.SetFlagErrorFunc(wrongFlag)
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.talk)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	root.CompletionOptions.DisableDefaultCmd = true
 	f := root.PersistentFlags()
 	f.BoolVar(&a.json, "json", false, "write JSON, one object a line for what streams")
-	f.StringVar(&a.client.Home, "home", "", "home directory of the daemon (default $CONTACTSD_HOME, else as XDG has it)")
-	f.StringVar(&a.client.Socket, "socket", "", "socket of the daemon (default that of the home)")
-	f.DurationVar(&a.timeout, "timeout", 0, fmt.Sprintf("how long to wait for an answer (default %v, none for what streams)", defaultTimeout))
-	root.AddCommand(
-		a.statusCommand(), a.profileCommand(),
-		a.showCodeCommand(), a.pairCommand(),
-		a.addCommand(), a.listCommand(), a.showCommand(), a.setCommand(), a.removeCommand(), a.permissionsCommand(),
-		a.presenceCommand(),
-		a.sendCommand(), a.messagesCommand(), a.outboxCommand(),
-		a.eventsCommand(), a.pathsCommand(), a.versionCommand(),
-	)
+	f.StringVar(&a.client.Home, "home", "", "home `DIR` of the daemon (default $CONTACTSD_HOME, else as XDG has it)")
+	f.StringVar(&a.client.Socket, "socket", "", "`FILE` that is the daemon's socket (default that of the home)")
+	f.DurationVar(&a.timeout, "timeout", 0, fmt.Sprintf("how long to wait for an answer, a `TIME` like 10s (default %v, none for what streams)", defaultTimeout))
+	group := func(id, title string, commands ...*cobra.Command) {
+		root.AddGroup(&cobra.Group{ID: id, Title: title})
+		for _, c := range commands {
+			c.GroupID = id
+			root.AddCommand(c)
+		}
+	}
+	group("pairing", "Pairing:", a.showCodeCommand(), a.pairCommand())
+	group("contacts", "Contacts:", a.addCommand(), a.listCommand(), a.showCommand(), a.setCommand(), a.removeCommand(), a.permissionsCommand())
+	group("messages", "Messages and presence:", a.sendCommand(), a.messagesCommand(), a.outboxCommand(), a.presenceCommand())
+	group("device", "This device:", a.statusCommand(), a.profileCommand(), a.eventsCommand(), a.pathsCommand(), a.versionCommand())
+	root.AddGroup(&cobra.Group{ID: "other", Title: "About the commands:"})
+	root.SetHelpCommandGroupID("other")
+	help, completion := a.helpCommand(), a.completionCommand()
+	help.GroupID, completion.GroupID = "other", "other"
+	root.SetHelpCommand(help)
+	root.AddCommand(completion, a.manCommand())
 	return root
 }
 
@@ -118,23 +134,4 @@ func (a *app) callFor(limit time.Duration, do action) func(*cobra.Command, []str
 		}
 		return nil
 	}
-}
-
-// names completes the first argument with the contacts there are.
-func (a *app) names(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	const none = cobra.ShellCompDirectiveNoFileComp
-	if len(args) > 0 {
-		return nil, none
-	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
-	defer cancel()
-	r, err := a.client.Contacts().ListContacts(ctx, &contactsv1.ListContactsRequest{Filter: start, PageSize: pageSize})
-	if err != nil {
-		return nil, none
-	}
-	var words []cobra.Completion
-	for _, c := range r.Contacts {
-		words = append(words, safe(title(c)))
-	}
-	return words, none
 }
