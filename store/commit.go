@@ -234,7 +234,7 @@ func (db *DB) try(batch []*request) (spoiler int, err error) {
 	}
 	committed = true
 	if emitted {
-		db.broadcast()
+		db.broadcast(s.newest)
 	}
 	return -1, nil
 }

@@ -19,7 +19,8 @@
 // # Invariants
 //
 //   - Update returns nil only when what it wrote is on the disk, and the events
-//     it emitted with it: no reader ever sees a change without its event.
+//     it emitted with it: no reader ever sees a change without its event, and
+//     Events tells of none that a power cut could take back.
 //   - A function given to Update takes effect whole or not at all, whatever its
 //     neighbours in the same commit do.
 //   - Cursors rise by one, are never given twice, and survive reopening and

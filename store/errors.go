@@ -28,7 +28,8 @@ var (
 	// ErrCursor: events after the cursor were dropped already, or it is ahead of
 	// the newest. The reader must read anew what it wants to know.
 	ErrCursor = errors.New("no events at this cursor")
-	// ErrReadOnly: a write in a transaction of View.
+	// ErrReadOnly: a write in a transaction of View, or to a store that was
+	// opened to be read.
 	ErrReadOnly = errors.New("read-only transaction")
 )
 
@@ -99,6 +100,9 @@ func commitError(err error, rolledBack bool) error {
 func beginError(err error) error {
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return ErrClosed
+	}
+	if errors.Is(err, berrors.ErrDatabaseReadOnly) {
+		return ErrReadOnly
 	}
 	return err
 }

@@ -44,12 +44,23 @@ func (tx *Tx) emit(e contact.Event) error {
 		if err := b.Put(Uint64(cursor), data); err != nil {
 			return err
 		}
+		tx.shared.newest = cursor
 		return prune(b.Bucket, cursor, tx.db.journalLimit)
 	})
 	if err == nil {
 		tx.emitted = true
 	}
 	return err
+}
+
+// durableCursor returns the cursor of the newest event that is on the disk. A
+// transaction can be read from the moment at which bbolt has written it, which is
+// before it is synced: a reader who was told of it, and then power fails, would
+// come back with a cursor that another event has got meanwhile.
+func (db *DB) durableCursor() uint64 {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.durable
 }
 
 // prune drops events beyond the limit, many at once now and then: an eighth of
@@ -81,8 +92,9 @@ func (db *DB) Events(after uint64, limit int) (entries []Entry, err error) {
 	if limit < 1 {
 		return nil, fmt.Errorf("events: limit %d, at least 1", limit)
 	}
+	newest := db.durableCursor() // before the snapshot, which thus has all of them
 	err = db.View(func(tx *Tx) error {
-		entries, err = tx.events(after, limit)
+		entries, err = tx.events(after, newest, limit)
 		return err
 	})
 	if err != nil {
@@ -91,17 +103,17 @@ func (db *DB) Events(after uint64, limit int) (entries []Entry, err error) {
 	return entries, nil
 }
 
-func (tx *Tx) events(after uint64, limit int) (entries []Entry, err error) {
+func (tx *Tx) events(after, newest uint64, limit int) (entries []Entry, err error) {
 	err = tx.read(journalBucket, func(b *bucket) error {
-		if after == b.Sequence() {
+		if after == newest {
 			return nil
 		}
-		if after > b.Sequence() {
-			return fmt.Errorf("%w: the newest is %d; read anew", ErrCursor, b.Sequence())
+		if after > newest {
+			return fmt.Errorf("%w: the newest is %d; read anew", ErrCursor, newest)
 		}
 		c := b.Cursor()
 		next := after + 1
-		for k, v := c.Seek(Uint64(next)); k != nil && len(entries) < limit; k, v = c.Next() {
+		for k, v := c.Seek(Uint64(next)); k != nil && len(entries) < limit && next <= newest; k, v = c.Next() {
 			if len(k) != 8 {
 				return damaged(fmt.Sprintf("journal key of %d bytes", len(k)))
 			}
@@ -129,13 +141,18 @@ func (tx *Tx) events(after uint64, limit int) (entries []Entry, err error) {
 
 // Cursor returns the cursor of the newest event, 0 if there never was one.
 func (db *DB) Cursor() (newest uint64, err error) {
-	err = db.View(func(tx *Tx) error {
+	newest = db.durableCursor()
+	return newest, db.view(func(*bbolt.Tx) error { return nil }) // ErrClosed, if it is
+}
+
+// loadCursor takes the newest cursor of a store that was just opened.
+func (db *DB) loadCursor() error {
+	return db.View(func(tx *Tx) error {
 		return tx.read(journalBucket, func(b *bucket) error {
-			newest = b.Sequence()
+			db.durable = b.Sequence()
 			return nil
 		})
 	})
-	return newest, err
 }
 
 // Emitted returns a channel that is closed by the next commit with an event.
@@ -149,9 +166,11 @@ func (db *DB) Emitted() <-chan struct{} {
 	return db.emitted
 }
 
-func (db *DB) broadcast() {
+// broadcast says that events up to newest are on the disk.
+func (db *DB) broadcast(newest uint64) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	db.durable = newest
 	if db.emitted != nil {
 		close(db.emitted)
 		db.emitted = nil

@@ -20,7 +20,7 @@ const (
 
 // migrate makes what is missing and brings every table to its version, in one
 // transaction. A file in which nothing is to be done is not written.
-func (db *DB) migrate(specs []spec) error {
+func (db *DB) migrate(specs []spec, readOnly bool) error {
 	var todo bool
 	err := db.view(func(b *bbolt.Tx) error {
 		return contain(func() (err error) {
@@ -30,6 +30,9 @@ func (db *DB) migrate(specs []spec) error {
 	})
 	if err != nil || !todo {
 		return err
+	}
+	if readOnly {
+		return fmt.Errorf("%w to be read without changing it: start contactsd once, which brings it up to date", ErrOlder)
 	}
 	var b *bbolt.Tx
 	err = contain(func() (err error) {

@@ -17,6 +17,10 @@ type Options struct {
 	// NoSync leaves out every fsync: what was acknowledged may be lost with the
 	// power, and the file with it. For tests that simulate the disk.
 	NoSync bool
+	// ReadOnly opens a store that is there, beside others that read it, and
+	// leaves every byte of it as it is: Update returns ErrReadOnly, and a store
+	// that would have to be migrated is refused with ErrOlder.
+	ReadOnly bool
 	// JournalLimit is how many of the newest events are kept, 0 for 100,000.
 	JournalLimit int
 }
@@ -43,6 +47,7 @@ type DB struct {
 	broken  error         // why nothing is written any more
 	stuck   bool          // bbolt's locks are lost, it can't be closed
 	emitted chan struct{} // nil until someone waits
+	durable uint64        // cursor of the newest event on the disk
 }
 
 // Open opens the store at path, or makes one, and brings its tables to the
@@ -77,7 +82,11 @@ func open(path string, opt Options, defs []Definition) (*DB, error) {
 	for _, s := range specs {
 		db.tables[s.name] = true
 	}
-	if err := db.openFile(path, opt.NoSync); err != nil {
+	if isNew && opt.ReadOnly {
+		return nil, fmt.Errorf("nothing there: %w", fs.ErrNotExist)
+	}
+	opt.NoSync = opt.NoSync || neverSync
+	if err := db.openFile(path, opt); err != nil {
 		return nil, err
 	}
 	ready := false
@@ -86,7 +95,17 @@ func open(path string, opt Options, defs []Definition) (*DB, error) {
 			db.Close()
 		}
 	}()
-	if err := db.migrate(specs); err != nil {
+	if !isNew && !opt.NoSync && !opt.ReadOnly {
+		// The process before may have been killed between writing and syncing a
+		// commit. What is read of it now must not be gone after a power cut.
+		if err := db.file.Sync(); err != nil {
+			return nil, err
+		}
+	}
+	if err := db.migrate(specs, opt.ReadOnly); err != nil {
+		return nil, err
+	}
+	if err := db.loadCursor(); err != nil {
 		return nil, err
 	}
 	if isNew && !opt.NoSync {
@@ -99,11 +118,12 @@ func open(path string, opt Options, defs []Definition) (*DB, error) {
 	return db, nil
 }
 
-func (db *DB) openFile(path string, noSync bool) error {
+func (db *DB) openFile(path string, how Options) error {
 	opt := &bbolt.Options{
 		Timeout:      lockTimeout,
 		FreelistType: bbolt.FreelistMapType,
-		NoSync:       noSync,
+		NoSync:       how.NoSync,
+		ReadOnly:     how.ReadOnly,
 		NoStatistics: true,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			f, err := os.OpenFile(name, flag, mode)

@@ -23,6 +23,7 @@ type Tx struct {
 type shared struct {
 	bolt    *bbolt.Tx
 	buckets []*bucket // few, so a search beats a map
+	newest  uint64    // cursor of the last event
 }
 
 type bucket struct {
