@@ -86,7 +86,7 @@ func newHandshake(role Role, psk, prologue []byte) (*handshake, error) {
 	if len(psk) != pskSize {
 		return nil, errPSK
 	}
-	suite := noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashSHA256)
+	suite := noise.NewCipherSuite(&curve{}, noise.CipherChaChaPoly, noise.HashSHA256)
 	static, err := suite.GenerateKeypair(rand.Reader)
 	if err != nil {
 		return nil, err
