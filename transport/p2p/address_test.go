@@ -251,7 +251,8 @@ func TestNamingEnds(t *testing.T) {
 // fakeConn is an inbound connection as far as the gate looks at it.
 type fakeConn struct {
 	network.Conn
-	peer peer.ID
+	peer   peer.ID
+	closed chan struct{}
 }
 
 func (c *fakeConn) RemotePeer() peer.ID { return c.peer }
@@ -259,26 +260,61 @@ func (c *fakeConn) Stat() network.ConnStats {
 	return network.ConnStats{Stats: network.Stats{Direction: network.DirInbound}}
 }
 
+func (c *fakeConn) Close() error {
+	close(c.closed)
+	return nil
+}
+
+func newFakeConn(id contact.ODID) *fakeConn {
+	return &fakeConn{peer: peerOf(id), closed: make(chan struct{})}
+}
+
+func (c *fakeConn) isClosed() bool {
+	select {
+	case <-c.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Whoever takes all the places of strangers keeps nobody out: the oldest yields.
 func TestStrangersAreBoundedAndContactsAreNot(t *testing.T) {
 	friend := newID(t).Self()
-	g := &gate{book: newBook(nil), mayDial: func(id contact.ODID) bool { return id == friend }}
-	stranger := &fakeConn{peer: peerOf(newID(t).Self())}
-	var last *fakeConn
+	var paired contact.ODID
+	g := &gate{book: newBook(nil), mayDial: func(id contact.ODID) bool { return id == friend || id == paired }}
+	var conns []*fakeConn
+	admit := func(id contact.ODID) *fakeConn {
+		t.Helper()
+		c := newFakeConn(id)
+		if ok, _ := g.InterceptUpgraded(c); !ok {
+			t.Fatal("refused")
+		}
+		return c
+	}
 	for range maxStrangers {
-		last = &fakeConn{peer: stranger.peer}
-		if ok, _ := g.InterceptUpgraded(last); !ok {
-			t.Fatal("a stranger was refused too early")
+		conns = append(conns, admit(newID(t).Self()))
+	}
+	admit(friend)
+	for i, c := range conns {
+		if c.isClosed() {
+			t.Fatalf("stranger %d of %d had to go", i+1, maxStrangers)
 		}
 	}
-	if ok, _ := g.InterceptUpgraded(stranger); ok {
-		t.Error("there is no end of strangers")
-	}
-	if ok, _ := g.InterceptUpgraded(&fakeConn{peer: peerOf(friend)}); !ok {
-		t.Error("a contact was refused because of strangers")
-	}
-	g.gone(last)
-	if ok, _ := g.InterceptUpgraded(stranger); !ok {
+	paired, _ = odidOf(conns[0].peer)
+	g.gone(conns[1])
+	admit(newID(t).Self())
+	if conns[2].isClosed() {
 		t.Error("a stranger that left keeps its place")
+	}
+	admit(newID(t).Self()) // in the place of the contact, which needs none
+	admit(newID(t).Self())
+	<-conns[2].closed
+	if conns[0].isClosed() || conns[3].isClosed() {
+		t.Error("another one than the oldest stranger had to go")
+	}
+	if n := len(g.strangers); n > maxStrangers {
+		t.Errorf("%d strangers, at most %d", n, maxStrangers)
 	}
 }
 

@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/libp2p/go-libp2p/core/control"
@@ -19,7 +20,7 @@ type gate struct {
 	book    *book
 
 	mu        sync.Mutex
-	strangers map[network.Conn]struct{}
+	strangers []network.Conn // the oldest first
 }
 
 func (g *gate) InterceptPeerDial(p peer.ID) bool {
@@ -41,24 +42,35 @@ func (g *gate) InterceptSecured(_ network.Direction, p peer.ID, _ network.ConnMu
 	return err == nil
 }
 
+// InterceptUpgraded gives a stranger a place. When all are taken the oldest
+// yields: else whoever takes them keeps everybody out for as long as it likes.
 func (g *gate) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason) {
 	if c.Stat().Direction == network.DirInbound && !g.InterceptPeerDial(c.RemotePeer()) {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if len(g.strangers) >= maxStrangers {
-			return false, 0
+		for old := g.enter(c); old != nil; old = g.enter(c) {
+			if !g.InterceptPeerDial(old.RemotePeer()) { // it may have become a contact
+				go old.Close()
+			}
 		}
-		if g.strangers == nil {
-			g.strangers = make(map[network.Conn]struct{})
-		}
-		g.strangers[c] = struct{}{}
 	}
 	return true, 0
+}
+
+// enter takes a place for c, or makes one free and returns whose it was.
+func (g *gate) enter(c network.Conn) (old network.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.strangers) < maxStrangers {
+		g.strangers = append(g.strangers, c)
+		return nil
+	}
+	old = g.strangers[0]
+	g.strangers = slices.Delete(g.strangers, 0, 1)
+	return old
 }
 
 // gone forgets a connection that ended.
 func (g *gate) gone(c network.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.strangers, c)
+	g.strangers = slices.DeleteFunc(g.strangers, func(o network.Conn) bool { return o == c })
 }
