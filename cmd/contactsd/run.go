@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -65,7 +66,7 @@ func run(ctx context.Context, opt runOptions) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 
 	p2p.LogTo(log.Handler())
-	n, err := open(db, id, cfg, log)
+	n, network, err := open(db, id, cfg, log)
 	if err != nil {
 		return err
 	}
@@ -73,11 +74,17 @@ func run(ctx context.Context, opt runOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, n, api, h.Socket)
+	return serve(ctx, n, api, h.Socket, func(ctx context.Context) {
+		if err := network.Rehearse(ctx); err != nil {
+			log.Debug("this device does not reach itself", "err", err)
+		}
+	})
 }
 
-// serve runs the device and its API until ctx ends or one of them fails.
-func serve(ctx context.Context, n *node.Node, api *server.Server, socket string) error {
+// serve runs the device and its API until ctx ends or one of them fails. Once
+// both are there it warms up, so that whoever comes first waits no longer than
+// the next.
+func serve(ctx context.Context, n *node.Node, api *server.Server, socket string, warm func(context.Context)) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var parts sync.WaitGroup
@@ -97,6 +104,10 @@ func serve(ctx context.Context, n *node.Node, api *server.Server, socket string)
 			return
 		}
 		daemon.SdNotify(false, daemon.SdNotifyReady)
+		parts.Go(func() {
+			warm(ctx)
+			runtime.GC() // what starting left behind is not collected while somebody waits
+		})
 		greet(ctx, os.Stdout, n, socket)
 		<-ctx.Done()
 		daemon.SdNotify(false, daemon.SdNotifyStopping)
@@ -107,10 +118,10 @@ func serve(ctx context.Context, n *node.Node, api *server.Server, socket string)
 
 // open makes the device and listens where it did the last time, so that addresses
 // which others know stay good, or anew if something else listens there now.
-func open(db *store.DB, id *identity.Identity, cfg config, log *slog.Logger) (*node.Node, error) {
+func open(db *store.DB, id *identity.Identity, cfg config, log *slog.Logger) (*node.Node, *p2p.Transport, error) {
 	before, err := node.ListenOn(db, cfg.Listen)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	n, network, err := compose(db, id, cfg.MDNS, before, log)
 	if err != nil && !slices.Equal(before, cfg.Listen) {
@@ -118,9 +129,9 @@ func open(db *store.DB, id *identity.Identity, cfg config, log *slog.Logger) (*n
 		n, network, err = compose(db, id, cfg.MDNS, cfg.Listen, log)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return n, node.Listening(db, cfg.Listen, network.ListenAddresses())
+	return n, network, node.Listening(db, cfg.Listen, network.ListenAddresses())
 }
 
 // compose makes a device, and has its network listen last: whoever connects has
