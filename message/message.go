@@ -28,8 +28,10 @@ const (
 
 // Errors of this package. What is returned wraps them.
 var (
-	// ErrNotContact: the device is not on the contact list, or it is blocked.
+	// ErrNotContact: the device is not on the contact list.
 	ErrNotContact = errors.New("not a contact")
+	// ErrBlocked: this device's user blocked the contact.
+	ErrBlocked = errors.New("this device is blocked here: unblock it first")
 	// ErrQueueFull: MaxQueued messages wait for the contact already.
 	ErrQueueFull = errors.New("queue full")
 	// ErrConflict: the id belongs to another message.

@@ -13,7 +13,7 @@ import (
 // nothing needs the contact to be there. Sending the same again under the same
 // id returns the first message as it now stands.
 //
-// The error wraps ErrNotContact, ErrQueueFull or ErrConflict, or is a
+// The error wraps ErrNotContact, ErrBlocked, ErrQueueFull or ErrConflict, or is a
 // *contact.LimitError or *contact.InvalidError about the id, kind or body.
 func (s *Service) Send(to contact.ODID, id ID, kind string, body []byte) (Message, error) {
 	if err := checkOutgoing(id, kind, body); err != nil {
@@ -38,6 +38,9 @@ func (s *Service) enqueue(tx *store.Tx, to contact.ODID, id ID, kind string, bod
 	v, known, err := s.relation(tx, to)
 	if err != nil {
 		return Message{}, err
+	}
+	if v.Status == contact.StatusBlocked || v.Status == contact.StatusReported {
+		return Message{}, fmt.Errorf("send to %s: %w", to.Short(), ErrBlocked)
 	}
 	if !known || !listed(v) {
 		return Message{}, fmt.Errorf("%w: %s; add or pair it first", ErrNotContact, to.Short())

@@ -81,10 +81,16 @@ func TestOnlyContactsAreSentTo(t *testing.T) {
 		}
 		for status, ok := range map[contact.Status]bool{
 			contact.StatusNone: false, contact.StatusPending: true, contact.StatusAccepted: true,
-			contact.StatusBlocked: false, contact.StatusReported: false, contact.StatusRemoved: false,
+			contact.StatusRemoved: false,
 		} {
 			w.alice.relate(w.bob, contact.View{Status: status})
 			if _, err := w.alice.svc.Send(w.bob.self, newID(t), KindText, []byte("x")); ok != (err == nil) || err != nil && !errors.Is(err, ErrNotContact) {
+				t.Errorf("%s: %v", status, err)
+			}
+		}
+		for _, status := range []contact.Status{contact.StatusBlocked, contact.StatusReported} {
+			w.alice.relate(w.bob, contact.View{Status: status})
+			if _, err := w.alice.svc.Send(w.bob.self, newID(t), KindText, []byte("x")); !errors.Is(err, ErrBlocked) {
 				t.Errorf("%s: %v", status, err)
 			}
 		}

@@ -1,10 +1,12 @@
 package node_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"contactsd/contact"
+	"contactsd/pairing"
 	"contactsd/presence"
 )
 
@@ -81,5 +83,77 @@ func TestStoryOfAnaAndBob(t *testing.T) {
 		ana.sees(bob, contact.StatusAccepted, contact.Paired)
 		bob.sees(ana, contact.StatusAccepted, contact.Paired)
 		ana.hasRead(bob, "I was away", "hello?")
+	})
+}
+
+// Ana has enough of Bob, and later not any more.
+func TestStoryOfABlock(t *testing.T) {
+	tell(t, func(t *testing.T, w *world) {
+		ana, bob := w.device("Ana"), w.device("Bob")
+		bob.types(ana, ana.showsCode())
+		ana.sees(bob, contact.StatusAccepted, contact.Paired)
+		ana.sets(presence.Busy, "in a meeting")
+		bob.seesPresence(ana, presence.Busy, "in a meeting")
+
+		// She wrote to him while he was away, and thinks better of it. What she
+		// wrote waits; it is not lost.
+		bob.crashes()
+		ana.writes(bob, "call me")
+		ana.blocks(bob)
+		ana.waitsFor(bob, 1)
+		ana.waitsBecause(bob, "the contact is blocked")
+		bob.starts()
+		settle(time.Hour)
+
+		// To Bob she might have removed him: nothing of hers reaches him, and
+		// what he writes waits on his side.
+		bob.sees(ana, contact.StatusPending, contact.Untrusted)
+		bob.seesNothingOf(ana)
+		bob.writes(ana, "what have I done?")
+		settle(time.Hour)
+		bob.waitsFor(ana, 1)
+		bob.hasRead(ana)
+		ana.sees(bob, contact.StatusBlocked, contact.Untrusted)
+		ana.sets(presence.Online, "free again")
+		settle(time.Hour)
+		bob.seesNothingOf(ana)
+
+		// A code of hers is of no use to him, and she can't pair by accident.
+		code, close := ana.looksAtACode()
+		if _, err := bob.Pairing.Enter(t.Context(), code, pairing.EnterOptions{At: ana.id.Self()}); !errors.Is(err, pairing.ErrNoWindow) {
+			t.Errorf("Bob enters the code: %v", err)
+		}
+		close()
+		code, close = bob.looksAtACode()
+		if _, err := ana.Pairing.Enter(t.Context(), code, pairing.EnterOptions{At: bob.id.Self()}); !errors.Is(err, pairing.ErrBlocked) {
+			t.Errorf("Ana enters Bob's code: %v", err)
+		}
+		close()
+
+		// It holds over restarts and time.
+		ana.crashes()
+		bob.crashes()
+		ana.starts()
+		bob.starts()
+		settle(24 * time.Hour)
+		ana.sees(bob, contact.StatusBlocked, contact.Untrusted)
+		ana.hasRead(bob)
+		bob.hasRead(ana)
+
+		// She unblocks him: a contact, but untrusted and allowed nothing.
+		ana.unblocks(bob)
+		settle(time.Hour)
+		ana.sees(bob, contact.StatusAccepted, contact.Untrusted)
+		bob.sees(ana, contact.StatusAccepted, contact.Untrusted)
+		bob.seesNothingOf(ana)
+		ana.hasRead(bob)
+
+		// With a new code all is as it was, and what waited arrives.
+		bob.types(ana, ana.showsCode())
+		settle(time.Hour)
+		ana.sees(bob, contact.StatusAccepted, contact.Paired)
+		ana.hasRead(bob, "what have I done?")
+		bob.hasRead(ana, "call me")
+		bob.seesPresence(ana, presence.Online, "free again")
 	})
 }

@@ -129,6 +129,18 @@ func (p *person) removes(o *person) {
 	p.try(p.Relation.Remove(o.id.Self(), false))
 }
 
+func (p *person) blocks(o *person) {
+	p.t.Helper()
+	p.try(p.Relation.Block(o.id.Self()))
+	settle(time.Second)
+}
+
+func (p *person) unblocks(o *person) {
+	p.t.Helper()
+	p.try(p.Relation.Unblock(o.id.Self()))
+	settle(time.Second)
+}
+
 func (p *person) narrows(o *person, perms contact.Permissions) {
 	p.t.Helper()
 	p.try(p.Relation.Narrow(o.id.Self(), perms))
@@ -146,6 +158,28 @@ func (p *person) showsCode() string {
 		}
 	})
 	return <-codes
+}
+
+// looksAtACode opens a window that is looked at until it is closed.
+func (p *person) looksAtACode() (code string, close func()) {
+	p.t.Helper()
+	ctx, cancel := context.WithCancel(p.t.Context())
+	codes := make(chan string, 1)
+	first := func(s pairing.Shown) {
+		select {
+		case codes <- s.Code:
+		default:
+		}
+	}
+	p.done.Go(func() {
+		if ended, err := p.Pairing.Show(ctx, pairing.ShowOptions{}, first); err == nil {
+			p.t.Errorf("%s's window ended: %+v", p.name, ended)
+		}
+	})
+	return <-codes, func() {
+		cancel()
+		settle(time.Minute)
+	}
 }
 
 func (p *person) types(o *person, code string) {
@@ -221,6 +255,18 @@ func (p *person) waitsFor(o *person, n int) {
 	for _, m := range out.Messages {
 		if m.Contact != o.id.Self() || m.Waiting == "" {
 			p.t.Fatalf("waiting message %+v does not say why", m)
+		}
+	}
+}
+
+// waitsBecause fails unless all that waits for o waits for this reason.
+func (p *person) waitsBecause(o *person, why string) {
+	p.t.Helper()
+	out, err := p.Message.Outbox(message.OutboxQuery{Contact: o.id.Self()})
+	p.try(err)
+	for _, m := range out.Messages {
+		if m.Waiting != why {
+			p.t.Fatalf("%s waits because %q, want %q", p.name, m.Waiting, why)
 		}
 	}
 }

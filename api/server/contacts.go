@@ -13,9 +13,6 @@ import (
 
 type contacts struct{ *Server }
 
-// maxBatch is how many items a batch may have.
-const maxBatch = 1000
-
 // addDial is how long adding with an address waits for the device to answer.
 const addDial = 2 * time.Second
 
@@ -84,30 +81,6 @@ func (s contacts) SetContact(_ context.Context, req *contactsv1.SetContactReques
 		}
 	}
 	return &contactsv1.SetContactResponse{Contact: s.contact(c)}, nil
-}
-
-func (s contacts) RemoveContacts(_ context.Context, req *contactsv1.RemoveContactsRequest) (*contactsv1.RemoveContactsResponse, error) {
-	if len(req.Contacts) > maxBatch {
-		return nil, &contact.LimitError{Field: "contacts", Got: len(req.Contacts), Limit: maxBatch, Unit: "items"}
-	}
-	r := &contactsv1.RemoveContactsResponse{}
-	for _, item := range req.Contacts {
-		result := &contactsv1.Result{Item: item, Ok: true}
-		if err := s.remove(item, req.Both); err != nil {
-			told := explainer{s.Server}.explain("RemoveContacts", err)
-			result.Ok, result.Error = false, textOf(told)
-		}
-		r.Results = append(r.Results, result)
-	}
-	return r, nil
-}
-
-func (s contacts) remove(item string, both bool) error {
-	c, err := s.find(item)
-	if err != nil {
-		return err
-	}
-	return s.node.Relation.Remove(c.ODID, both)
 }
 
 func (s contacts) GetPermissions(_ context.Context, req *contactsv1.GetPermissionsRequest) (*contactsv1.GetPermissionsResponse, error) {

@@ -68,6 +68,7 @@ func answers() []answer {
 		{is: relation.ErrSelf, code: bad, reason: "self", field: "odid", hint: "take the ODID of the other one: contactsctl status there"},
 
 		{is: message.ErrNotContact, code: now, reason: "not_contact", field: "contact", hint: "add it or pair with it first"},
+		{is: message.ErrBlocked, code: refused, reason: "blocked", field: "contact"},
 		{is: message.ErrQueueFull, code: exhausted, reason: "queue_full", hint: "cancel some, or wait until the contact is reached", whole: true},
 		{is: message.ErrConflict, code: connect.CodeAlreadyExists, reason: "id_conflict", field: "id", hint: "send under a new id"},
 		{is: message.ErrNotFound, code: gone, reason: "no_message", field: "id", hint: "see: contactsctl outbox", whole: true},

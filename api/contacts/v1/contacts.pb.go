@@ -751,6 +751,184 @@ func (x *RemoveContactsResponse) GetResults() []*Result {
 	return nil
 }
 
+type BlockContactsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 1000. A whole ODID may be that of any device.
+	Contacts      []string `protobuf:"bytes,1,rep,name=contacts,proto3" json:"contacts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlockContactsRequest) Reset() {
+	*x = BlockContactsRequest{}
+	mi := &file_contacts_v1_contacts_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlockContactsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlockContactsRequest) ProtoMessage() {}
+
+func (x *BlockContactsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_contacts_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlockContactsRequest.ProtoReflect.Descriptor instead.
+func (*BlockContactsRequest) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *BlockContactsRequest) GetContacts() []string {
+	if x != nil {
+		return x.Contacts
+	}
+	return nil
+}
+
+type BlockContactsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Results       []*Result              `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlockContactsResponse) Reset() {
+	*x = BlockContactsResponse{}
+	mi := &file_contacts_v1_contacts_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlockContactsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlockContactsResponse) ProtoMessage() {}
+
+func (x *BlockContactsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_contacts_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlockContactsResponse.ProtoReflect.Descriptor instead.
+func (*BlockContactsResponse) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *BlockContactsResponse) GetResults() []*Result {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+type UnblockContactsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 1000.
+	Contacts      []string `protobuf:"bytes,1,rep,name=contacts,proto3" json:"contacts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnblockContactsRequest) Reset() {
+	*x = UnblockContactsRequest{}
+	mi := &file_contacts_v1_contacts_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnblockContactsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnblockContactsRequest) ProtoMessage() {}
+
+func (x *UnblockContactsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_contacts_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnblockContactsRequest.ProtoReflect.Descriptor instead.
+func (*UnblockContactsRequest) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *UnblockContactsRequest) GetContacts() []string {
+	if x != nil {
+		return x.Contacts
+	}
+	return nil
+}
+
+type UnblockContactsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Results       []*Result              `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnblockContactsResponse) Reset() {
+	*x = UnblockContactsResponse{}
+	mi := &file_contacts_v1_contacts_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnblockContactsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnblockContactsResponse) ProtoMessage() {}
+
+func (x *UnblockContactsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_contacts_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnblockContactsResponse.ProtoReflect.Descriptor instead.
+func (*UnblockContactsResponse) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *UnblockContactsResponse) GetResults() []*Result {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
 type GetPermissionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
@@ -760,7 +938,7 @@ type GetPermissionsRequest struct {
 
 func (x *GetPermissionsRequest) Reset() {
 	*x = GetPermissionsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[12]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -772,7 +950,7 @@ func (x *GetPermissionsRequest) String() string {
 func (*GetPermissionsRequest) ProtoMessage() {}
 
 func (x *GetPermissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[12]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -785,7 +963,7 @@ func (x *GetPermissionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPermissionsRequest.ProtoReflect.Descriptor instead.
 func (*GetPermissionsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{12}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetPermissionsRequest) GetContact() string {
@@ -807,7 +985,7 @@ type ContactPermissions struct {
 
 func (x *ContactPermissions) Reset() {
 	*x = ContactPermissions{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[13]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +997,7 @@ func (x *ContactPermissions) String() string {
 func (*ContactPermissions) ProtoMessage() {}
 
 func (x *ContactPermissions) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[13]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +1010,7 @@ func (x *ContactPermissions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactPermissions.ProtoReflect.Descriptor instead.
 func (*ContactPermissions) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{13}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ContactPermissions) GetOdid() string {
@@ -865,7 +1043,7 @@ type GetPermissionsResponse struct {
 
 func (x *GetPermissionsResponse) Reset() {
 	*x = GetPermissionsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[14]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +1055,7 @@ func (x *GetPermissionsResponse) String() string {
 func (*GetPermissionsResponse) ProtoMessage() {}
 
 func (x *GetPermissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[14]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +1068,7 @@ func (x *GetPermissionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPermissionsResponse.ProtoReflect.Descriptor instead.
 func (*GetPermissionsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{14}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetPermissionsResponse) GetPermissions() *ContactPermissions {
@@ -911,7 +1089,7 @@ type NarrowPermissionsRequest struct {
 
 func (x *NarrowPermissionsRequest) Reset() {
 	*x = NarrowPermissionsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[15]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -923,7 +1101,7 @@ func (x *NarrowPermissionsRequest) String() string {
 func (*NarrowPermissionsRequest) ProtoMessage() {}
 
 func (x *NarrowPermissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[15]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -936,7 +1114,7 @@ func (x *NarrowPermissionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NarrowPermissionsRequest.ProtoReflect.Descriptor instead.
 func (*NarrowPermissionsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{15}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *NarrowPermissionsRequest) GetContact() string {
@@ -962,7 +1140,7 @@ type NarrowPermissionsResponse struct {
 
 func (x *NarrowPermissionsResponse) Reset() {
 	*x = NarrowPermissionsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[16]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -974,7 +1152,7 @@ func (x *NarrowPermissionsResponse) String() string {
 func (*NarrowPermissionsResponse) ProtoMessage() {}
 
 func (x *NarrowPermissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[16]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -987,7 +1165,7 @@ func (x *NarrowPermissionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NarrowPermissionsResponse.ProtoReflect.Descriptor instead.
 func (*NarrowPermissionsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{16}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *NarrowPermissionsResponse) GetPermissions() *ContactPermissions {
@@ -1050,6 +1228,14 @@ const file_contacts_v1_contacts_proto_rawDesc = "" +
 	"\x02ok\x18\x02 \x01(\bR\x02ok\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\"G\n" +
 	"\x16RemoveContactsResponse\x12-\n" +
+	"\aresults\x18\x01 \x03(\v2\x13.contacts.v1.ResultR\aresults\"2\n" +
+	"\x14BlockContactsRequest\x12\x1a\n" +
+	"\bcontacts\x18\x01 \x03(\tR\bcontacts\"F\n" +
+	"\x15BlockContactsResponse\x12-\n" +
+	"\aresults\x18\x01 \x03(\v2\x13.contacts.v1.ResultR\aresults\"4\n" +
+	"\x16UnblockContactsRequest\x12\x1a\n" +
+	"\bcontacts\x18\x01 \x03(\tR\bcontacts\"H\n" +
+	"\x17UnblockContactsResponse\x12-\n" +
 	"\aresults\x18\x01 \x03(\v2\x13.contacts.v1.ResultR\aresults\"1\n" +
 	"\x15GetPermissionsRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\"\x88\x01\n" +
@@ -1063,7 +1249,7 @@ const file_contacts_v1_contacts_proto_rawDesc = "" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x12 \n" +
 	"\vpermissions\x18\x02 \x03(\tR\vpermissions\"^\n" +
 	"\x19NarrowPermissionsResponse\x12A\n" +
-	"\vpermissions\x18\x01 \x01(\v2\x1f.contacts.v1.ContactPermissionsR\vpermissions2\xed\x04\n" +
+	"\vpermissions\x18\x01 \x01(\v2\x1f.contacts.v1.ContactPermissionsR\vpermissions2\xa3\x06\n" +
 	"\x0fContactsService\x12M\n" +
 	"\n" +
 	"AddContact\x12\x1e.contacts.v1.AddContactRequest\x1a\x1f.contacts.v1.AddContactResponse\x12S\n" +
@@ -1072,7 +1258,9 @@ const file_contacts_v1_contacts_proto_rawDesc = "" +
 	"GetContact\x12\x1e.contacts.v1.GetContactRequest\x1a\x1f.contacts.v1.GetContactResponse\x12M\n" +
 	"\n" +
 	"SetContact\x12\x1e.contacts.v1.SetContactRequest\x1a\x1f.contacts.v1.SetContactResponse\x12Y\n" +
-	"\x0eRemoveContacts\x12\".contacts.v1.RemoveContactsRequest\x1a#.contacts.v1.RemoveContactsResponse\x12Y\n" +
+	"\x0eRemoveContacts\x12\".contacts.v1.RemoveContactsRequest\x1a#.contacts.v1.RemoveContactsResponse\x12V\n" +
+	"\rBlockContacts\x12!.contacts.v1.BlockContactsRequest\x1a\".contacts.v1.BlockContactsResponse\x12\\\n" +
+	"\x0fUnblockContacts\x12#.contacts.v1.UnblockContactsRequest\x1a$.contacts.v1.UnblockContactsResponse\x12Y\n" +
 	"\x0eGetPermissions\x12\".contacts.v1.GetPermissionsRequest\x1a#.contacts.v1.GetPermissionsResponse\x12b\n" +
 	"\x11NarrowPermissions\x12%.contacts.v1.NarrowPermissionsRequest\x1a&.contacts.v1.NarrowPermissionsResponseB&Z$contactsd/api/contacts/v1;contactsv1b\x06proto3"
 
@@ -1088,7 +1276,7 @@ func file_contacts_v1_contacts_proto_rawDescGZIP() []byte {
 	return file_contacts_v1_contacts_proto_rawDescData
 }
 
-var file_contacts_v1_contacts_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_contacts_v1_contacts_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_contacts_v1_contacts_proto_goTypes = []any{
 	(*Contact)(nil),                   // 0: contacts.v1.Contact
 	(*AddContactRequest)(nil),         // 1: contacts.v1.AddContactRequest
@@ -1102,43 +1290,53 @@ var file_contacts_v1_contacts_proto_goTypes = []any{
 	(*RemoveContactsRequest)(nil),     // 9: contacts.v1.RemoveContactsRequest
 	(*Result)(nil),                    // 10: contacts.v1.Result
 	(*RemoveContactsResponse)(nil),    // 11: contacts.v1.RemoveContactsResponse
-	(*GetPermissionsRequest)(nil),     // 12: contacts.v1.GetPermissionsRequest
-	(*ContactPermissions)(nil),        // 13: contacts.v1.ContactPermissions
-	(*GetPermissionsResponse)(nil),    // 14: contacts.v1.GetPermissionsResponse
-	(*NarrowPermissionsRequest)(nil),  // 15: contacts.v1.NarrowPermissionsRequest
-	(*NarrowPermissionsResponse)(nil), // 16: contacts.v1.NarrowPermissionsResponse
-	(*Presence)(nil),                  // 17: contacts.v1.Presence
-	(*timestamppb.Timestamp)(nil),     // 18: google.protobuf.Timestamp
+	(*BlockContactsRequest)(nil),      // 12: contacts.v1.BlockContactsRequest
+	(*BlockContactsResponse)(nil),     // 13: contacts.v1.BlockContactsResponse
+	(*UnblockContactsRequest)(nil),    // 14: contacts.v1.UnblockContactsRequest
+	(*UnblockContactsResponse)(nil),   // 15: contacts.v1.UnblockContactsResponse
+	(*GetPermissionsRequest)(nil),     // 16: contacts.v1.GetPermissionsRequest
+	(*ContactPermissions)(nil),        // 17: contacts.v1.ContactPermissions
+	(*GetPermissionsResponse)(nil),    // 18: contacts.v1.GetPermissionsResponse
+	(*NarrowPermissionsRequest)(nil),  // 19: contacts.v1.NarrowPermissionsRequest
+	(*NarrowPermissionsResponse)(nil), // 20: contacts.v1.NarrowPermissionsResponse
+	(*Presence)(nil),                  // 21: contacts.v1.Presence
+	(*timestamppb.Timestamp)(nil),     // 22: google.protobuf.Timestamp
 }
 var file_contacts_v1_contacts_proto_depIdxs = []int32{
-	17, // 0: contacts.v1.Contact.presence:type_name -> contacts.v1.Presence
-	18, // 1: contacts.v1.Contact.added_at:type_name -> google.protobuf.Timestamp
+	21, // 0: contacts.v1.Contact.presence:type_name -> contacts.v1.Presence
+	22, // 1: contacts.v1.Contact.added_at:type_name -> google.protobuf.Timestamp
 	0,  // 2: contacts.v1.AddContactResponse.contact:type_name -> contacts.v1.Contact
 	0,  // 3: contacts.v1.ListContactsResponse.contacts:type_name -> contacts.v1.Contact
 	0,  // 4: contacts.v1.GetContactResponse.contact:type_name -> contacts.v1.Contact
 	0,  // 5: contacts.v1.SetContactResponse.contact:type_name -> contacts.v1.Contact
 	10, // 6: contacts.v1.RemoveContactsResponse.results:type_name -> contacts.v1.Result
-	13, // 7: contacts.v1.GetPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
-	13, // 8: contacts.v1.NarrowPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
-	1,  // 9: contacts.v1.ContactsService.AddContact:input_type -> contacts.v1.AddContactRequest
-	3,  // 10: contacts.v1.ContactsService.ListContacts:input_type -> contacts.v1.ListContactsRequest
-	5,  // 11: contacts.v1.ContactsService.GetContact:input_type -> contacts.v1.GetContactRequest
-	7,  // 12: contacts.v1.ContactsService.SetContact:input_type -> contacts.v1.SetContactRequest
-	9,  // 13: contacts.v1.ContactsService.RemoveContacts:input_type -> contacts.v1.RemoveContactsRequest
-	12, // 14: contacts.v1.ContactsService.GetPermissions:input_type -> contacts.v1.GetPermissionsRequest
-	15, // 15: contacts.v1.ContactsService.NarrowPermissions:input_type -> contacts.v1.NarrowPermissionsRequest
-	2,  // 16: contacts.v1.ContactsService.AddContact:output_type -> contacts.v1.AddContactResponse
-	4,  // 17: contacts.v1.ContactsService.ListContacts:output_type -> contacts.v1.ListContactsResponse
-	6,  // 18: contacts.v1.ContactsService.GetContact:output_type -> contacts.v1.GetContactResponse
-	8,  // 19: contacts.v1.ContactsService.SetContact:output_type -> contacts.v1.SetContactResponse
-	11, // 20: contacts.v1.ContactsService.RemoveContacts:output_type -> contacts.v1.RemoveContactsResponse
-	14, // 21: contacts.v1.ContactsService.GetPermissions:output_type -> contacts.v1.GetPermissionsResponse
-	16, // 22: contacts.v1.ContactsService.NarrowPermissions:output_type -> contacts.v1.NarrowPermissionsResponse
-	16, // [16:23] is the sub-list for method output_type
-	9,  // [9:16] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	10, // 7: contacts.v1.BlockContactsResponse.results:type_name -> contacts.v1.Result
+	10, // 8: contacts.v1.UnblockContactsResponse.results:type_name -> contacts.v1.Result
+	17, // 9: contacts.v1.GetPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
+	17, // 10: contacts.v1.NarrowPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
+	1,  // 11: contacts.v1.ContactsService.AddContact:input_type -> contacts.v1.AddContactRequest
+	3,  // 12: contacts.v1.ContactsService.ListContacts:input_type -> contacts.v1.ListContactsRequest
+	5,  // 13: contacts.v1.ContactsService.GetContact:input_type -> contacts.v1.GetContactRequest
+	7,  // 14: contacts.v1.ContactsService.SetContact:input_type -> contacts.v1.SetContactRequest
+	9,  // 15: contacts.v1.ContactsService.RemoveContacts:input_type -> contacts.v1.RemoveContactsRequest
+	12, // 16: contacts.v1.ContactsService.BlockContacts:input_type -> contacts.v1.BlockContactsRequest
+	14, // 17: contacts.v1.ContactsService.UnblockContacts:input_type -> contacts.v1.UnblockContactsRequest
+	16, // 18: contacts.v1.ContactsService.GetPermissions:input_type -> contacts.v1.GetPermissionsRequest
+	19, // 19: contacts.v1.ContactsService.NarrowPermissions:input_type -> contacts.v1.NarrowPermissionsRequest
+	2,  // 20: contacts.v1.ContactsService.AddContact:output_type -> contacts.v1.AddContactResponse
+	4,  // 21: contacts.v1.ContactsService.ListContacts:output_type -> contacts.v1.ListContactsResponse
+	6,  // 22: contacts.v1.ContactsService.GetContact:output_type -> contacts.v1.GetContactResponse
+	8,  // 23: contacts.v1.ContactsService.SetContact:output_type -> contacts.v1.SetContactResponse
+	11, // 24: contacts.v1.ContactsService.RemoveContacts:output_type -> contacts.v1.RemoveContactsResponse
+	13, // 25: contacts.v1.ContactsService.BlockContacts:output_type -> contacts.v1.BlockContactsResponse
+	15, // 26: contacts.v1.ContactsService.UnblockContacts:output_type -> contacts.v1.UnblockContactsResponse
+	18, // 27: contacts.v1.ContactsService.GetPermissions:output_type -> contacts.v1.GetPermissionsResponse
+	20, // 28: contacts.v1.ContactsService.NarrowPermissions:output_type -> contacts.v1.NarrowPermissionsResponse
+	20, // [20:29] is the sub-list for method output_type
+	11, // [11:20] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_contacts_proto_init() }
@@ -1154,7 +1352,7 @@ func file_contacts_v1_contacts_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contacts_v1_contacts_proto_rawDesc), len(file_contacts_v1_contacts_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

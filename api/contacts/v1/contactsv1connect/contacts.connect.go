@@ -48,6 +48,12 @@ const (
 	// ContactsServiceRemoveContactsProcedure is the fully-qualified name of the ContactsService's
 	// RemoveContacts RPC.
 	ContactsServiceRemoveContactsProcedure = "/contacts.v1.ContactsService/RemoveContacts"
+	// ContactsServiceBlockContactsProcedure is the fully-qualified name of the ContactsService's
+	// BlockContacts RPC.
+	ContactsServiceBlockContactsProcedure = "/contacts.v1.ContactsService/BlockContacts"
+	// ContactsServiceUnblockContactsProcedure is the fully-qualified name of the ContactsService's
+	// UnblockContacts RPC.
+	ContactsServiceUnblockContactsProcedure = "/contacts.v1.ContactsService/UnblockContacts"
 	// ContactsServiceGetPermissionsProcedure is the fully-qualified name of the ContactsService's
 	// GetPermissions RPC.
 	ContactsServiceGetPermissionsProcedure = "/contacts.v1.ContactsService/GetPermissions"
@@ -68,6 +74,14 @@ type ContactsServiceClient interface {
 	// RemoveContacts removes each on its own: one that can't be removed does not
 	// keep the others.
 	RemoveContacts(context.Context, *v1.RemoveContactsRequest) (*v1.RemoveContactsResponse, error)
+	// BlockContacts blocks devices, contacts or not: nothing of them is served or
+	// shown, and to them it looks as if they had been removed. What is known of a
+	// contact is kept, what is queued for it waits. ListContacts with the filter
+	// "relation:blocked" lists who is blocked. At most 1000 devices are.
+	BlockContacts(context.Context, *v1.BlockContactsRequest) (*v1.BlockContactsResponse, error)
+	// UnblockContacts ends blocks. Who was a contact is one again, untrusted and
+	// without permissions.
+	UnblockContacts(context.Context, *v1.UnblockContactsRequest) (*v1.UnblockContactsResponse, error)
 	GetPermissions(context.Context, *v1.GetPermissionsRequest) (*v1.GetPermissionsResponse, error)
 	// NarrowPermissions withdraws permissions from a contact, at once.
 	NarrowPermissions(context.Context, *v1.NarrowPermissionsRequest) (*v1.NarrowPermissionsResponse, error)
@@ -114,6 +128,18 @@ func NewContactsServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(contactsServiceMethods.ByName("RemoveContacts")),
 			connect.WithClientOptions(opts...),
 		),
+		blockContacts: connect.NewClient[v1.BlockContactsRequest, v1.BlockContactsResponse](
+			httpClient,
+			baseURL+ContactsServiceBlockContactsProcedure,
+			connect.WithSchema(contactsServiceMethods.ByName("BlockContacts")),
+			connect.WithClientOptions(opts...),
+		),
+		unblockContacts: connect.NewClient[v1.UnblockContactsRequest, v1.UnblockContactsResponse](
+			httpClient,
+			baseURL+ContactsServiceUnblockContactsProcedure,
+			connect.WithSchema(contactsServiceMethods.ByName("UnblockContacts")),
+			connect.WithClientOptions(opts...),
+		),
 		getPermissions: connect.NewClient[v1.GetPermissionsRequest, v1.GetPermissionsResponse](
 			httpClient,
 			baseURL+ContactsServiceGetPermissionsProcedure,
@@ -136,6 +162,8 @@ type contactsServiceClient struct {
 	getContact        *connect.Client[v1.GetContactRequest, v1.GetContactResponse]
 	setContact        *connect.Client[v1.SetContactRequest, v1.SetContactResponse]
 	removeContacts    *connect.Client[v1.RemoveContactsRequest, v1.RemoveContactsResponse]
+	blockContacts     *connect.Client[v1.BlockContactsRequest, v1.BlockContactsResponse]
+	unblockContacts   *connect.Client[v1.UnblockContactsRequest, v1.UnblockContactsResponse]
 	getPermissions    *connect.Client[v1.GetPermissionsRequest, v1.GetPermissionsResponse]
 	narrowPermissions *connect.Client[v1.NarrowPermissionsRequest, v1.NarrowPermissionsResponse]
 }
@@ -185,6 +213,24 @@ func (c *contactsServiceClient) RemoveContacts(ctx context.Context, req *v1.Remo
 	return nil, err
 }
 
+// BlockContacts calls contacts.v1.ContactsService.BlockContacts.
+func (c *contactsServiceClient) BlockContacts(ctx context.Context, req *v1.BlockContactsRequest) (*v1.BlockContactsResponse, error) {
+	response, err := c.blockContacts.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UnblockContacts calls contacts.v1.ContactsService.UnblockContacts.
+func (c *contactsServiceClient) UnblockContacts(ctx context.Context, req *v1.UnblockContactsRequest) (*v1.UnblockContactsResponse, error) {
+	response, err := c.unblockContacts.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // GetPermissions calls contacts.v1.ContactsService.GetPermissions.
 func (c *contactsServiceClient) GetPermissions(ctx context.Context, req *v1.GetPermissionsRequest) (*v1.GetPermissionsResponse, error) {
 	response, err := c.getPermissions.CallUnary(ctx, connect.NewRequest(req))
@@ -215,6 +261,14 @@ type ContactsServiceHandler interface {
 	// RemoveContacts removes each on its own: one that can't be removed does not
 	// keep the others.
 	RemoveContacts(context.Context, *v1.RemoveContactsRequest) (*v1.RemoveContactsResponse, error)
+	// BlockContacts blocks devices, contacts or not: nothing of them is served or
+	// shown, and to them it looks as if they had been removed. What is known of a
+	// contact is kept, what is queued for it waits. ListContacts with the filter
+	// "relation:blocked" lists who is blocked. At most 1000 devices are.
+	BlockContacts(context.Context, *v1.BlockContactsRequest) (*v1.BlockContactsResponse, error)
+	// UnblockContacts ends blocks. Who was a contact is one again, untrusted and
+	// without permissions.
+	UnblockContacts(context.Context, *v1.UnblockContactsRequest) (*v1.UnblockContactsResponse, error)
 	GetPermissions(context.Context, *v1.GetPermissionsRequest) (*v1.GetPermissionsResponse, error)
 	// NarrowPermissions withdraws permissions from a contact, at once.
 	NarrowPermissions(context.Context, *v1.NarrowPermissionsRequest) (*v1.NarrowPermissionsResponse, error)
@@ -257,6 +311,18 @@ func NewContactsServiceHandler(svc ContactsServiceHandler, opts ...connect.Handl
 		connect.WithSchema(contactsServiceMethods.ByName("RemoveContacts")),
 		connect.WithHandlerOptions(opts...),
 	)
+	contactsServiceBlockContactsHandler := connect.NewUnaryHandlerSimple(
+		ContactsServiceBlockContactsProcedure,
+		svc.BlockContacts,
+		connect.WithSchema(contactsServiceMethods.ByName("BlockContacts")),
+		connect.WithHandlerOptions(opts...),
+	)
+	contactsServiceUnblockContactsHandler := connect.NewUnaryHandlerSimple(
+		ContactsServiceUnblockContactsProcedure,
+		svc.UnblockContacts,
+		connect.WithSchema(contactsServiceMethods.ByName("UnblockContacts")),
+		connect.WithHandlerOptions(opts...),
+	)
 	contactsServiceGetPermissionsHandler := connect.NewUnaryHandlerSimple(
 		ContactsServiceGetPermissionsProcedure,
 		svc.GetPermissions,
@@ -281,6 +347,10 @@ func NewContactsServiceHandler(svc ContactsServiceHandler, opts ...connect.Handl
 			contactsServiceSetContactHandler.ServeHTTP(w, r)
 		case ContactsServiceRemoveContactsProcedure:
 			contactsServiceRemoveContactsHandler.ServeHTTP(w, r)
+		case ContactsServiceBlockContactsProcedure:
+			contactsServiceBlockContactsHandler.ServeHTTP(w, r)
+		case ContactsServiceUnblockContactsProcedure:
+			contactsServiceUnblockContactsHandler.ServeHTTP(w, r)
 		case ContactsServiceGetPermissionsProcedure:
 			contactsServiceGetPermissionsHandler.ServeHTTP(w, r)
 		case ContactsServiceNarrowPermissionsProcedure:
@@ -312,6 +382,14 @@ func (UnimplementedContactsServiceHandler) SetContact(context.Context, *v1.SetCo
 
 func (UnimplementedContactsServiceHandler) RemoveContacts(context.Context, *v1.RemoveContactsRequest) (*v1.RemoveContactsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.ContactsService.RemoveContacts is not implemented"))
+}
+
+func (UnimplementedContactsServiceHandler) BlockContacts(context.Context, *v1.BlockContactsRequest) (*v1.BlockContactsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.ContactsService.BlockContacts is not implemented"))
+}
+
+func (UnimplementedContactsServiceHandler) UnblockContacts(context.Context, *v1.UnblockContactsRequest) (*v1.UnblockContactsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.ContactsService.UnblockContacts is not implemented"))
 }
 
 func (UnimplementedContactsServiceHandler) GetPermissions(context.Context, *v1.GetPermissionsRequest) (*v1.GetPermissionsResponse, error) {

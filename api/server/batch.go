@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+
+	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/contact"
+)
+
+// maxBatch is how many items a batch may have.
+const maxBatch = 1000
+
+// batch does the same to each item on its own: one that fails does not keep the
+// others.
+func (s contacts) batch(procedure string, items []string, do func(item string) error) ([]*contactsv1.Result, error) {
+	if len(items) > maxBatch {
+		return nil, &contact.LimitError{Field: "contacts", Got: len(items), Limit: maxBatch, Unit: "items"}
+	}
+	results := make([]*contactsv1.Result, 0, len(items))
+	for _, item := range items {
+		r := &contactsv1.Result{Item: item, Ok: true}
+		if err := do(item); err != nil {
+			r.Ok, r.Error = false, textOf(explainer{s.Server}.explain(procedure, err))
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+func (s contacts) RemoveContacts(_ context.Context, req *contactsv1.RemoveContactsRequest) (*contactsv1.RemoveContactsResponse, error) {
+	results, err := s.batch("RemoveContacts", req.Contacts, func(item string) error {
+		c, err := s.find(item)
+		if err != nil {
+			return err
+		}
+		return s.node.Relation.Remove(c.ODID, req.Both)
+	})
+	return &contactsv1.RemoveContactsResponse{Results: results}, err
+}
+
+func (s contacts) BlockContacts(_ context.Context, req *contactsv1.BlockContactsRequest) (*contactsv1.BlockContactsResponse, error) {
+	results, err := s.batch("BlockContacts", req.Contacts, func(item string) error {
+		if peer, err := contact.ParseODID(item); err == nil { // of any device
+			return s.node.Relation.Block(peer)
+		}
+		c, err := s.node.Relation.Resolve(item)
+		if err != nil {
+			return err
+		}
+		return s.node.Relation.Block(c.ODID)
+	})
+	return &contactsv1.BlockContactsResponse{Results: results}, err
+}
+
+func (s contacts) UnblockContacts(_ context.Context, req *contactsv1.UnblockContactsRequest) (*contactsv1.UnblockContactsResponse, error) {
+	results, err := s.batch("UnblockContacts", req.Contacts, func(item string) error {
+		if peer, err := contact.ParseODID(item); err == nil {
+			return s.node.Relation.Unblock(peer)
+		}
+		c, err := s.node.Relation.ResolveBlocked(item)
+		if err != nil {
+			return err
+		}
+		return s.node.Relation.Unblock(c.ODID)
+	})
+	return &contactsv1.UnblockContactsResponse{Results: results}, err
+}
