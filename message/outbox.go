@@ -95,7 +95,7 @@ func (s *Service) waiting(id contact.ODID, peer peerRecord, p pending, v contact
 	case failed > 0 && peer.Trouble != "":
 		return trouble(peer, due, time.Now())
 	}
-	return "about to be sent"
+	return "trying to reach the contact"
 }
 
 // trouble is "unreachable since 14:02, next try 14:05".
