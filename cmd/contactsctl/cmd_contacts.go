@@ -101,12 +101,16 @@ func (a *app) list(ctx context.Context, opt listOptions) error {
 	}
 	rows := make([][]cell, 0, len(contacts))
 	for _, c := range contacts {
+		odid := short(c.Odid)
+		if c.Relation == "removed" {
+			odid = c.Odid // nothing shorter names it any more
+		}
 		rows = append(rows, []cell{
 			{safe(title(c)), plain},
 			trustCell(c),
 			{c.Relation, plain},
 			{presenceText(c.Presence, a.now()), presenceColor(c.Presence)},
-			{short(c.Odid), dim},
+			{odid, dim},
 		})
 	}
 	return a.table([]string{"name", "trust", "relation", "presence", "odid"}, rows)

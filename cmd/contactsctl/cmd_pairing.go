@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -101,7 +100,7 @@ func (a *app) showCode(ctx context.Context, once bool) error {
 // closed says of a window that closed before anybody paired why it did.
 func (a *app) closed(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case timedOut(ctx, err):
 		return &told{exitFailed, "nobody paired in time", "show a code for longer, with another --timeout or none"}
 	case ctx.Err() != nil && !a.json:
 		a.aside("the window is closed: nobody can pair by the code any more")

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/client"
 )
 
 func (a *app) presenceCommand() *cobra.Command {
@@ -83,13 +84,19 @@ func (a *app) watchPresence(ctx context.Context, _ []string) error {
 // ended is the error of a stream that is meant to go on for ever. That it went
 // on for as long as --timeout says is none.
 func ended(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if timedOut(ctx, err) {
 		return nil
 	}
 	if err == nil {
 		err = ctx.Err()
 	}
 	return err
+}
+
+// timedOut reports whether a stream ended because its time was over, which the
+// daemon may say a moment before ctx does.
+func timedOut(ctx context.Context, err error) bool {
+	return errors.Is(ctx.Err(), context.DeadlineExceeded) || client.Reason(err) == client.ReasonTimeout
 }
 
 // titles looks up what contacts are shown as, each once.
