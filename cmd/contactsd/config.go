@@ -52,10 +52,12 @@ func loadConfig(path string, named bool, flags *pflag.FlagSet, env func(string) 
 	meta, err := toml.DecodeFile(path, &c)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
+	case errors.As(err, new(*fs.PathError)):
+		return c, fmt.Errorf("configuration: %w", err)
 	case err != nil:
 		return c, fmt.Errorf("configuration %s: %w", path, err)
 	case len(meta.Undecoded()) > 0:
-		return c, fmt.Errorf("configuration %s: unknown key %q; there are listen, mdns and log_level", path, meta.Undecoded()[0].String())
+		return c, hinted{fmt.Errorf("configuration %s: unknown key %q", path, meta.Undecoded()[0].String()), "there are listen, mdns and log_level"}
 	}
 	if v, ok := env("CONTACTSD_LISTEN"); ok {
 		c.Listen = strings.Fields(strings.ReplaceAll(v, ",", " "))
@@ -84,7 +86,7 @@ func loadConfig(path string, named bool, flags *pflag.FlagSet, env func(string) 
 func (c config) logger() (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		return nil, fmt.Errorf("log level %q: use debug, info, warn or error", c.LogLevel)
+		return nil, hinted{fmt.Errorf("unknown log level %q", c.LogLevel), "use debug, info, warn or error"}
 	}
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -19,15 +20,22 @@ import (
 func newDemoCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
-		Short: "Show two devices pair, meet, part and message each other",
+		Short: "show two devices pair, meet, part and message each other",
 		Long: `demo starts two daemons in temporary homes on loopback, Ana's and Bob's, and
 tells what happens between them: pairing, presence, messages that wait while Bob's
 daemon is killed, and a removal. It touches nothing else and cleans up.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
+			// Who reads no further, as head does, must not leave the homes behind.
+			reading, stop := signal.NotifyContext(cmd.Context(), syscall.SIGPIPE)
+			defer stop()
+			ctx, cancel := context.WithTimeout(reading, time.Minute)
 			defer cancel()
-			return demo(ctx, cmd.OutOrStdout())
+			err := demo(ctx, cmd.OutOrStdout())
+			if err != nil && reading.Err() != nil {
+				return errInterrupted
+			}
+			return err
 		},
 	}
 }

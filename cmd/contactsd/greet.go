@@ -26,18 +26,24 @@ func greet(ctx context.Context, out *os.File, n *node.Node, socket string) {
 		return
 	}
 	fmt.Fprintf(out, "\nTo pair, type this code on the other device: contactsctl pair CODE\n")
-	showCode(ctx, out, n)
+	showCode(ctx, out, n, os.Getenv("TERM") != "dumb")
 }
 
-// showCode keeps one line of the terminal up to date.
-func showCode(ctx context.Context, out io.Writer, n *node.Node) {
+// showCode keeps one line of the terminal up to date, or, where none can be
+// redrawn, writes one for each code.
+func showCode(ctx context.Context, out io.Writer, n *node.Node, redraw bool) {
 	var mu sync.Mutex
 	var shown pairing.Shown
 	draw := func() {
 		mu.Lock()
 		defer mu.Unlock()
-		if shown.Code != "" {
-			fmt.Fprintf(out, "\r  %s   accepted for %2d s  ", shown.Code, int(time.Until(shown.ExpiresAt).Seconds()))
+		left := int(max(0, time.Until(shown.ExpiresAt)).Seconds())
+		switch {
+		case shown.Code == "":
+		case redraw:
+			fmt.Fprintf(out, "\r\x1b[K  %s   %d s left", shown.Code, left)
+		default:
+			fmt.Fprintf(out, "  %s   until %s\n", shown.Code, shown.ExpiresAt.Local().Format(time.TimeOnly))
 		}
 	}
 	watching, stop := context.WithTimeout(ctx, showFor)
@@ -50,7 +56,9 @@ func showCode(ctx context.Context, out io.Writer, n *node.Node) {
 			case <-watching.Done():
 				return
 			case <-tick.C:
-				draw()
+				if redraw {
+					draw()
+				}
 			}
 		}
 	})
@@ -62,11 +70,13 @@ func showCode(ctx context.Context, out io.Writer, n *node.Node) {
 	})
 	stop()
 	clock.Wait()
-	fmt.Fprint(out, "\r\x1b[K")
+	if redraw {
+		fmt.Fprint(out, "\r\x1b[K")
+	}
 	switch {
 	case ctx.Err() != nil:
 	case errors.Is(err, context.DeadlineExceeded):
-		fmt.Fprintln(out, "The code is gone. For another one: contactsctl show-code")
+		fmt.Fprintln(out, "Nobody has paired, the code is gone. For another one: contactsctl show-code")
 	case err != nil:
 		fmt.Fprintf(out, "No code: %v\n", err)
 	case ended.Paired:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,11 @@ import (
 var version = "dev"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup asks to go on
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	if err := newCommand().ExecuteContext(ctx); err != nil {
 		os.Exit(fail(err))
@@ -37,15 +42,30 @@ type hinted struct {
 
 func (h hinted) Unwrap() error { return h.error }
 
-// fail prints err with its hint and returns the exit code: 2 for wrong usage, else 1.
+// errInterrupted ends a demonstration that the user does not want to see the end of.
+var errInterrupted = errors.New("interrupted")
+
+// fail prints err with its hint and returns the exit code: 2 for wrong usage,
+// 130 for an interruption, else 1.
 func fail(err error) int {
-	fmt.Fprintln(os.Stderr, "contactsd:", err)
-	var h hinted
-	if errors.As(err, &h) {
-		fmt.Fprintln(os.Stderr, "  hint:", h.hint)
+	if errors.Is(err, errInterrupted) {
+		return 130
 	}
+	text, hint := err.Error(), ""
+	var h hinted
 	var u usageError
-	if errors.As(err, &u) {
+	switch wrong := errors.As(err, &u); {
+	case errors.As(err, &h):
+		hint = h.hint
+	case !wrong:
+		// Below this program, what to do stands after a semicolon.
+		text, hint, _ = strings.Cut(text, "; ")
+	}
+	fmt.Fprintln(os.Stderr, "contactsd:", text)
+	if hint != "" {
+		fmt.Fprintln(os.Stderr, "  hint:", hint)
+	}
+	if u.error != nil {
 		return 2
 	}
 	return 1
@@ -55,12 +75,12 @@ func newCommand() *cobra.Command {
 	var opt runOptions
 	cmd := &cobra.Command{
 		Use:   "contactsd",
-		Short: "Run the contact daemon of this device",
+		Short: "run the contact daemon of this device",
 		Long: `contactsd is the daemon of one device: its contacts, their presence, and the
 messages that wait for them. It runs in the foreground until it is interrupted.
 contactsctl talks to it through its socket.
 
-Started on a terminal it also shows a code to pair a first device with.
+Started on a terminal it also shows a code to pair a device with.
 
 Settings come from flags, then the environment (CONTACTSD_HOME,
 CONTACTSD_LISTEN, CONTACTSD_MDNS, CONTACTSD_LOG_LEVEL), then config.toml.`,
@@ -78,18 +98,29 @@ CONTACTSD_LISTEN, CONTACTSD_MDNS, CONTACTSD_LOG_LEVEL), then config.toml.`,
 	}
 	cmd.SetVersionTemplate("contactsd {{.Version}}\n")
 	f := cmd.Flags()
-	f.StringVar(&opt.home, "home", "", "directory of everything this device keeps (default: as the XDG directories say)")
-	f.StringVar(&opt.config, "config", "", "configuration file (default: config.toml of the home)")
-	f.StringArray("listen", nil, "multiaddr to listen on, repeatable; port 0 chooses one and keeps it")
-	f.Bool("mdns", true, "find devices on the local network")
-	f.String("log-level", "", "debug, info, warn or error (default info)")
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	cmd.Args = func(_ *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usageError{hinted{fmt.Errorf("unknown command %q", args[0]), "see: contactsd --help"}}
+	f.StringVar(&opt.home, "home", "", "`DIR` of everything this device keeps (default $CONTACTSD_HOME, else as XDG has it)")
+	f.StringVar(&opt.config, "config", "", "configuration `FILE` (default config.toml of the home)")
+	f.StringArray("listen", nil, "`ADDRESS` to listen on, a multiaddr, repeatable; port 0 chooses one and keeps it")
+	f.Bool("mdns", true, "find devices on the local network, and be found; --mdns=false for neither")
+	f.String("log-level", "", "`LEVEL` of the log: debug, info, warn or error (default info)")
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{hinted{err, "see: " + cmd.CommandPath() + " --help"}}
+	})
+	cmd.Args = noArguments
+	cmd.CompletionOptions.HiddenDefaultCmd = true
+	cmd.AddCommand(newDemoCommand())
+	cmd.InitDefaultHelpCmd()
+	for _, sub := range cmd.Commands() {
+		if sub.Name() == "help" {
+			sub.Short = "explain a command"
 		}
+	}
+	return cmd
+}
+
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
 		return nil
 	}
-	cmd.AddCommand(newDemoCommand())
-	return cmd
+	return usageError{hinted{fmt.Errorf("unknown command %q", args[0]), "see: contactsd --help; it only runs the daemon, contactsctl has the commands"}}
 }

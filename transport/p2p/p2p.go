@@ -101,7 +101,7 @@ func New(cfg Config) (*Transport, error) {
 	for _, text := range cfg.Listen {
 		a, err := ma.NewMultiaddr(text)
 		if err != nil || !isTransport(a) {
-			return nil, fmt.Errorf("listen on %q: %w: write it like /ip4/0.0.0.0/udp/4001/quic-v1 or /ip4/0.0.0.0/tcp/4001", text, transport.ErrAddress)
+			return nil, fmt.Errorf("listen on %q: %w; write it like /ip4/0.0.0.0/udp/4001/quic-v1 or /ip4/0.0.0.0/tcp/4001", text, transport.ErrAddress)
 		}
 		t.listen = append(t.listen, a)
 	}
