@@ -49,8 +49,9 @@ type Node struct {
 	Presence *presence.Service
 	Message  *message.Service
 
-	log  *slog.Logger
-	name atomic.Pointer[string]
+	log    *slog.Logger
+	name   atomic.Pointer[string]
+	naming sync.Mutex
 }
 
 // Tables returns the tables of all features, for store.Open.

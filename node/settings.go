@@ -56,6 +56,8 @@ func (n *Node) SetName(name string) error {
 	if err := contact.CheckText("name", name, contact.MaxNameSize); err != nil {
 		return err
 	}
+	n.naming.Lock() // so that the name kept in memory is the one stored last
+	defer n.naming.Unlock()
 	return n.DB.Update(func(tx *store.Tx) error {
 		if err := changeSettings(tx, func(s *settings) { s.Name = name }); err != nil {
 			return err
