@@ -13,18 +13,27 @@ import (
 )
 
 const (
-	codeDigits = 6
+	shortCode  = 6                // digits
+	longCode   = 9                // digits, once too many short ones were wrong
 	codePeriod = 30 * time.Second // a code is displayed
 	codeGrace  = 30 * time.Second // and accepted afterwards
 	codeSettle = 5 * time.Second  // round 1 takes the code displayed so long before
 	secretSize = 32               // bytes
 )
 
-// formatCode writes a code as people read it, "482-193".
-func formatCode(digits string) string { return digits[:codeDigits/2] + "-" + digits[codeDigits/2:] }
+// formatCode writes a code as people read it, "482-193" or "482-193-507".
+func formatCode(digits string) string {
+	return strings.Join(slices.Collect(func(yield func(string) bool) {
+		for three := range slices.Chunk([]byte(digits), 3) {
+			if !yield(string(three)) {
+				return
+			}
+		}
+	}), "-")
+}
 
-// parseCode reads a code as people type it: six digits with dashes and spaces
-// anywhere. It returns ErrCodeLetters, ErrCodeLength or ErrCodeNameplate, none of
+// parseCode reads a code as people type it: six or nine digits with dashes and
+// spaces anywhere. It returns ErrCodeLetters, ErrCodeLength or ErrCodeNameplate, none of
 // which repeats the text.
 func parseCode(text string) (string, error) {
 	if strings.Contains(text, "/") {
@@ -41,18 +50,27 @@ func parseCode(text string) (string, error) {
 			return "", ErrCodeLetters
 		}
 	}
-	if len(digits) != codeDigits {
+	if len(digits) != shortCode && len(digits) != longCode {
 		return "", fmt.Errorf("%w: %d came", ErrCodeLength, len(digits))
 	}
 	return digits, nil
 }
 
-// shownCode is a code that was really displayed. Times count from the opening
-// of the window.
+// shownCode is what was really displayed: a code, or a link. Times count from the
+// opening of the window; a link has none.
 type shownCode struct {
 	digits      string
+	link        *linkSecret   // nil for a code
 	from, until time.Duration // displayed
 	used        bool
+}
+
+// prs is what CPace is run on.
+func (c *shownCode) prs() []byte {
+	if c.link != nil {
+		return c.link[:]
+	}
+	return []byte(c.digits)
 }
 
 func (c *shownCode) live(at time.Duration) bool {
@@ -64,13 +82,14 @@ func (c *shownCode) live(at time.Duration) bool {
 // time elapsed on the monotonic clock: what the wall clock does, here or on the
 // other device, means nothing to it. It is not safe for concurrent use.
 type codeTable struct {
+	digits int           // of a code
 	secret string        // base32 of 32 random bytes
 	since  time.Duration // when the secret was drawn
 	shown  []*shownCode  // oldest first
 }
 
-func newCodeTable(at time.Duration) *codeTable {
-	t := &codeTable{}
+func newCodeTable(digits int, at time.Duration) *codeTable {
+	t := &codeTable{digits: digits}
 	t.renew(at)
 	return t
 }
@@ -94,7 +113,7 @@ func (t *codeTable) show(at time.Duration) (*shownCode, error) {
 	// totp.Validate is not for us: with a skew it accepts codes not yet displayed.
 	digits, err := totp.GenerateCodeCustom(t.secret, time.Unix(int64(step*codePeriod/time.Second), 0), totp.ValidateOpts{
 		Period:    uint(codePeriod / time.Second),
-		Digits:    otp.DigitsSix,
+		Digits:    otp.Digits(t.digits),
 		Algorithm: otp.AlgorithmSHA256,
 	})
 	if err != nil {

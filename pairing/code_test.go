@@ -25,6 +25,10 @@ func TestParseCode(t *testing.T) {
 		{"", "", ErrCodeLength},
 		{"48219", "", ErrCodeLength},
 		{"4821934", "", ErrCodeLength},
+		{"48219350", "", ErrCodeLength},
+		{"4821935071", "", ErrCodeLength},
+		{"482-193-507", "482193507", nil},
+		{"482 193 507", "482193507", nil},
 		{"482-1934-1", "", ErrCodeLength},
 		{"48219o", "", ErrCodeLetters},
 		{"٤٨٢١٩٣", "", ErrCodeLetters},
@@ -40,8 +44,10 @@ func TestParseCode(t *testing.T) {
 			t.Errorf("%q: the error repeats the code: %v", c.text, err)
 		}
 	}
-	if got := formatCode("482193"); got != "482-193" {
-		t.Errorf("formatted %q", got)
+	for digits, want := range map[string]string{"482193": "482-193", "482193507": "482-193-507"} {
+		if got := formatCode(digits); got != want {
+			t.Errorf("formatted %q, want %q", got, want)
+		}
 	}
 }
 
@@ -56,8 +62,8 @@ func show(t *testing.T, table *codeTable, at time.Duration) *shownCode {
 
 // Codes are those of RFC 6238 with SHA-256, counted from the opening of the window.
 func TestCodesAreTOTP(t *testing.T) {
-	table := newCodeTable(0)
-	other := newCodeTable(0)
+	table := newCodeTable(shortCode, 0)
+	other := newCodeTable(shortCode, 0)
 	same := 0
 	for step := range 20 {
 		at := time.Duration(step)*codePeriod + 7*time.Second
@@ -79,7 +85,7 @@ func TestCodesAreTOTP(t *testing.T) {
 }
 
 func TestCodeStaysWhileItIsDisplayed(t *testing.T) {
-	table := newCodeTable(0)
+	table := newCodeTable(shortCode, 0)
 	first := show(t, table, 0)
 	for _, at := range []time.Duration{time.Nanosecond, 15 * time.Second, codePeriod - 1} {
 		if show(t, table, at) != first {
@@ -113,7 +119,7 @@ func TestCandidates(t *testing.T) {
 		{"three periods", []time.Duration{0, 30 * s, 60 * s}, 61 * s, []int{1, 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			table := newCodeTable(0)
+			table := newCodeTable(shortCode, 0)
 			var codes []*shownCode
 			for _, at := range c.displayed {
 				codes = append(codes, show(t, table, at))
@@ -138,7 +144,7 @@ func digitsOf(codes []*shownCode) (out []string) {
 
 // Two codes of the same digits are one guess.
 func TestCandidatesAreDistinct(t *testing.T) {
-	table := newCodeTable(0)
+	table := newCodeTable(shortCode, 0)
 	show(t, table, 0).digits = "123456"
 	show(t, table, codePeriod).digits = "123456"
 	if got := table.candidates(codePeriod + 10*time.Second); len(got) != 1 {
@@ -147,7 +153,7 @@ func TestCandidatesAreDistinct(t *testing.T) {
 }
 
 func TestCodePairsOnce(t *testing.T) {
-	table := newCodeTable(0)
+	table := newCodeTable(shortCode, 0)
 	first := show(t, table, 0)
 	second := show(t, table, codePeriod)
 	secret := table.secret
@@ -173,7 +179,7 @@ func TestCodePairsOnce(t *testing.T) {
 }
 
 func TestTableForgetsDeadCodes(t *testing.T) {
-	table := newCodeTable(0)
+	table := newCodeTable(shortCode, 0)
 	for step := range 100 {
 		show(t, table, time.Duration(step)*codePeriod)
 	}
@@ -188,7 +194,7 @@ func FuzzParseCode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		digits, err := parseCode(text)
-		if (err == nil) != (len(digits) == codeDigits) {
+		if (err == nil) != (len(digits) == shortCode || len(digits) == longCode) {
 			t.Errorf("%q: %q, %v", text, digits, err)
 		}
 		if err == nil {

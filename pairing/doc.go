@@ -1,5 +1,5 @@
 // Package pairing makes two devices contacts that trust each other by a code of
-// six digits: one device shows it (S), the other enters it (E).
+// six digits, or by a link: one device shows it (S), the other enters it (E).
 //
 // # Why not simply a key
 //
@@ -18,6 +18,14 @@
 // window) and accepts only codes that it has really displayed, while displayed
 // and 30 s more (code.go). A code pairs once.
 //
+// Wrong codes are counted (limits.go). After 20 of a window or 60 of a day the
+// window shows nine digits in place of six, after 300 of those links only. A link
+// (link.go) names the device and holds a secret of 128 bits in place of a code: it
+// has one round, pairs once, and needs no counting. From the third wrong code on S
+// lists who tries to pair, and its user may have one device served alone
+// (waiting.go). Rounds and places are shared out by where peers connect from
+// (pace.go, places.go).
+//
 // # A session
 //
 // One stream of Protocol. Every frame is
@@ -28,7 +36,7 @@
 //
 // and a session is
 //
-//	E → S  01 HELLO    version u8 = 1, suite u8 = 1, kind u8 (1 code), nameplate (u8 length, ASCII), nE[32]
+//	E → S  01 HELLO    version u8 = 1, suite u8 = 1, kind u8 (1 code, 2 link), nameplate (u8 length, ASCII), nE[32]
 //	S → E  02 OFFER    round u8, nS[32], Ys[32]
 //	E → S  03 PROVE    round u8, Ye[32], Te[64]
 //	S → E  0F REJECT   reason u8, more u8 (1: an OFFER for round 2 follows)
@@ -47,7 +55,7 @@
 //
 //	sid      = nE ‖ nS ‖ round
 //	CI       = lv("contacts/pair/1", version ‖ suite ‖ kind, nameplate, "S", key of S, "E", key of E)
-//	PRS      = the six digits
+//	PRS      = the ASCII digits of the code, or the 16 bytes of the link's secret
 //	prologue = SHA-256(all frames up to the accepted PROVE ‖ Ts ‖ key of S ‖ key of E)
 //	psk      = HKDF-SHA256(ISK, salt sid, "contacts/pair/1 noise-psk")
 //
@@ -74,7 +82,8 @@
 //
 // # On disk
 //
-// "pairing/guesses", one row: failed rounds of the last 24 h (guessRecord).
+// "pairing/guesses", one row: failed rounds of the last 24 h (guessRecord). Links
+// are in memory alone.
 // "pairing/staged", by peer and pair id: stagingRecord. "pairing/secrets", by pair
 // id: secretRecord.
 package pairing

@@ -17,7 +17,7 @@ type entering struct {
 	id     *identity.Identity
 	name   string
 	allow  contact.Permissions
-	digits string
+	secret *shownCode         // what the user entered
 	commit func(Result) error // durable, before ACK
 }
 
@@ -25,6 +25,10 @@ type entering struct {
 // is no error: S learns it from E's statement.
 func (e *entering) run() (Result, error) {
 	h := hello{version: version1, suite: suite1, kind: kindCode, nonce: make([]byte, nonceSize)}
+	allowed := uint8(rounds)
+	if e.secret.link != nil {
+		h.kind, allowed = kindLink, 1
+	}
 	rand.Read(h.nonce)
 	// A device that is busy refuses without reading, so an error here says less
 	// than what it wrote.
@@ -53,10 +57,10 @@ func (e *entering) run() (Result, error) {
 			return Result{}, err
 		}
 		if r.reason != reasonCode || !r.more {
-			return Result{}, r.reason.err()
+			return Result{}, e.reason(r.reason)
 		}
-		if round == rounds {
-			return Result{}, fmt.Errorf("%w: more than %d rounds", errFrame, rounds)
+		if round == allowed {
+			return Result{}, fmt.Errorf("%w: more than %d rounds", errFrame, allowed)
 		}
 	}
 }
@@ -83,10 +87,11 @@ func (e *entering) refused(body []byte) error {
 	if err != nil {
 		return err
 	}
-	return r.reason.err()
+	return e.reason(r.reason)
 }
 
-func (r reason) err() error {
+// reason returns what the user is told of a REJECT.
+func (e *entering) reason(r reason) error {
 	switch r {
 	case reasonBusy:
 		return ErrBusy
@@ -94,6 +99,9 @@ func (r reason) err() error {
 		return &LimitedError{}
 	case reasonVersion, reasonKind, reasonNameplate:
 		return ErrIncompatible
+	}
+	if e.secret.link != nil {
+		return ErrWrongLink
 	}
 	return ErrWrongCode
 }
@@ -109,7 +117,7 @@ func (e *entering) round(h hello, round uint8, body []byte) (proven, error) {
 		return proven{}, fmt.Errorf("%w: OFFER for round %d in round %d", errFrame, o.round, round)
 	}
 	sid := sessionID(h.nonce, o.nonce, round)
-	own, err := newShare([]byte(e.digits), channelIdentifier(h, e.st.Peer(), e.id.Self()), sid)
+	own, err := newShare(e.secret.prs(), channelIdentifier(h, e.st.Peer(), e.id.Self()), sid)
 	if err != nil {
 		return proven{}, err
 	}

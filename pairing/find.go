@@ -18,41 +18,59 @@ const (
 	dialTimeout    = 10 * time.Second
 	findTimeout    = 5 * time.Second         // for the first device to be found
 	findMore       = 1500 * time.Millisecond // for another one, once one refused
+	findAll        = 250 * time.Millisecond  // for all that are there, once one was found
 	confirmTimeout = 5 * time.Second
 )
 
 // EnterOptions are the choices of who enters a code.
 type EnterOptions struct {
 	// At is the device that shows the code and Address where it is. With both
-	// zero, devices of the LAN that show a code are tried, at most 3.
+	// zero, the devices of the LAN that show a code are tried, if they are at most 3.
 	At      contact.ODID
 	Address transport.Address
 	// Allow is granted to the other device beside contact.PairedDefault.
 	Allow contact.Permissions
 }
 
-// Enter pairs with the device that shows the code. When it returns nil, both
-// devices name the pairing.
+// Enter pairs with the device that shows the code or the link. When it returns
+// nil, both devices name the pairing.
 //
-// Errors: ErrCodeLetters, ErrCodeLength, ErrCodeNameplate for a text that is no
-// code; ErrSelf and ErrBlocked before anything is sent; ErrNobody; and of the
-// device that was tried, or the most telling one of several, ErrWrongCode,
+// A link says whom to pair with and may say where; what opt says of either counts
+// beside it, and another device in opt.At is ErrLink.
+//
+// Errors: ErrCodeLetters, ErrCodeLength, ErrCodeNameplate, ErrLink for a text that
+// is neither; ErrSelf and ErrBlocked before anything is sent; ErrNobody; *ManyError
+// if more devices show a code than it may be tried at; and of the device that was
+// tried, or the most telling one of several, ErrWrongCode, ErrWrongLink,
 // *LimitedError, ErrBusy, ErrNoWindow, ErrIncompatible, ErrProtocol,
 // ErrUnreachable. With ErrNotConfirmed the pairing is committed and the result is
 // valid. Other errors are of ctx, of the address, or of this device's own store.
 func (s *Service) Enter(ctx context.Context, code string, opt EnterOptions) (Result, error) {
-	digits, err := parseCode(code)
-	if err != nil {
+	secret, err := &shownCode{}, error(nil)
+	var where []transport.Address
+	if isLink(code) {
+		l, err := parseLink(code)
+		switch {
+		case err != nil:
+			return Result{}, err
+		case !opt.At.IsZero() && opt.At != l.odid:
+			return Result{}, fmt.Errorf("%w: it is of another device than the one named", ErrLink)
+		}
+		opt.At, where, secret.link = l.odid, l.addrs, &l.secret
+	} else if secret.digits, err = parseCode(code); err != nil {
 		return Result{}, err
 	}
 	if err := contact.CheckText("name", s.cfg.Name(), contact.MaxNameSize); err != nil {
 		return Result{}, err
 	}
 	var r Result
-	if opt.At.IsZero() && opt.Address == "" {
-		r, err = s.enterNearby(ctx, digits, opt)
-	} else {
-		r, err = s.enterAt(ctx, digits, opt)
+	switch {
+	case secret.link != nil:
+		r, err = s.enterLink(ctx, secret, opt, where)
+	case opt.At.IsZero() && opt.Address == "":
+		r, err = s.enterNearby(ctx, secret, opt)
+	default:
+		r, err = s.enterAt(ctx, secret, opt)
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -70,7 +88,7 @@ func (s *Service) Enter(ctx context.Context, code string, opt EnterOptions) (Res
 }
 
 // enterAt enters the code at the device that the user named.
-func (s *Service) enterAt(ctx context.Context, digits string, opt EnterOptions) (Result, error) {
+func (s *Service) enterAt(ctx context.Context, secret *shownCode, opt EnterOptions) (Result, error) {
 	peer := opt.At
 	if peer.IsZero() {
 		dialling, cancel := context.WithTimeout(ctx, dialTimeout)
@@ -87,7 +105,7 @@ func (s *Service) enterAt(ctx context.Context, digits string, opt EnterOptions) 
 	if opt.Address != "" {
 		addrs = append(addrs, opt.Address)
 	}
-	return s.enter(ctx, peer, digits, opt.Allow, addrs...)
+	return s.enter(ctx, peer, secret, opt.Allow, addrs...)
 }
 
 // mayEnter returns ErrSelf or ErrBlocked.
@@ -106,51 +124,110 @@ func (s *Service) mayEnter(peer contact.ODID) error {
 	return err
 }
 
-// enterNearby enters the code at up to 3 devices of the LAN, as they are found.
-func (s *Service) enterNearby(ctx context.Context, digits string, opt EnterOptions) (Result, error) {
+// enterLink enters a link at the device that it names: where it says, where the
+// user says, or else where this device knows it to be or finds it on the LAN.
+func (s *Service) enterLink(ctx context.Context, secret *shownCode, opt EnterOptions, where []transport.Address) (Result, error) {
+	if err := s.mayEnter(opt.At); err != nil {
+		return Result{}, err
+	}
+	if opt.Address != "" {
+		where = append([]transport.Address{opt.Address}, where...)
+	}
+	if s.cfg.Neighbourhood != nil {
+		// Devices that are found may be dialled, and are, while this goes on.
+		looking, cancel := context.WithCancel(ctx)
+		defer cancel()
+		found := s.cfg.Neighbourhood.Candidates(looking)
+		if len(where) == 0 && !slices.Contains(s.cfg.Network.Connected(), opt.At) {
+			await(looking, found, opt.At)
+		}
+	}
+	return s.enter(ctx, opt.At, secret, opt.Allow, where...)
+}
+
+// await returns when the device was found, or was not in time.
+func await(ctx context.Context, found <-chan contact.ODID, peer contact.ODID) {
+	patience := time.NewTimer(findTimeout)
+	defer patience.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-patience.C:
+			return
+		case p, ok := <-found:
+			if !ok || p == peer {
+				return
+			}
+		}
+	}
+}
+
+// enterNearby enters the code at devices of the LAN that show one. If there are
+// more than 3, it tries none of those that are left and has the user choose: each
+// gets a guess at the code, and loses one of its own.
+func (s *Service) enterNearby(ctx context.Context, secret *shownCode, opt EnterOptions) (Result, error) {
 	if s.cfg.Neighbourhood == nil {
 		return Result{}, ErrNobody
 	}
-	if s.showsItself(digits) {
+	if s.showsItself(secret.digits) {
 		return Result{}, ErrSelf
 	}
 	looking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	found := s.cfg.Neighbourhood.Candidates(looking)
+	var known []contact.ODID
 	var failures []error
-	patience := time.NewTimer(findTimeout)
-	defer patience.Stop()
-	for tried := 0; tried < maxDevices; {
-		var peer contact.ODID
-		select {
-		case <-ctx.Done():
-			return Result{}, ctx.Err()
-		case <-patience.C:
-			return Result{}, telling(failures)
-		case p, ok := <-found:
-			if !ok {
+	next := func(wait time.Duration) bool {
+		patience := time.NewTimer(wait)
+		defer patience.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return false
+			case <-patience.C:
+				return false
+			case p, ok := <-found:
+				if !ok {
+					return false
+				}
+				if p == s.self {
+					continue
+				}
+				if err := s.mayEnter(p); err != nil {
+					failures = append(failures, err)
+					continue
+				}
+				known = append(known, p)
+				return true
+			}
+		}
+	}
+	wait := findTimeout
+	for tried := 0; ; tried++ {
+		if tried == len(known) {
+			if !next(wait) {
+				if err := ctx.Err(); err != nil {
+					return Result{}, err
+				}
 				return Result{}, telling(failures)
 			}
-			peer = p
+			for all := time.Now().Add(findAll); next(time.Until(all)); {
+			}
 		}
-		if peer == s.self {
-			continue
+		if len(known) > maxDevices {
+			return Result{}, &ManyError{Devices: known}
 		}
-		err := s.mayEnter(peer)
+		r, err := s.enter(ctx, known[tried], secret, opt.Allow)
 		if err == nil {
-			tried++
-			var r Result
-			if r, err = s.enter(ctx, peer, digits, opt.Allow); err == nil {
-				return r, nil
-			}
-			if own, ok := errors.AsType[*commitError](err); ok {
-				return Result{}, own
-			}
+			return r, nil
+		}
+		if own, ok := errors.AsType[*commitError](err); ok {
+			return Result{}, own
 		}
 		failures = append(failures, err)
-		patience.Reset(findMore)
+		wait = findMore
 	}
-	return Result{}, telling(failures)
 }
 
 // telling picks the failure that tells the user most.
@@ -170,9 +247,9 @@ func telling(failures []error) error {
 
 // enter runs one session with a device. A connection that turns out to be dead,
 // as after a restart of the other device, is made anew once.
-func (s *Service) enter(ctx context.Context, peer contact.ODID, digits string, allow contact.Permissions, addrs ...transport.Address) (Result, error) {
+func (s *Service) enter(ctx context.Context, peer contact.ODID, secret *shownCode, allow contact.Permissions, addrs ...transport.Address) (Result, error) {
 	for again := true; ; again = false {
-		r, err := s.attempt(ctx, peer, digits, allow, addrs...)
+		r, err := s.attempt(ctx, peer, secret, allow, addrs...)
 		c, isCut := errors.AsType[*cutError](err)
 		switch {
 		case err == nil:
@@ -187,7 +264,7 @@ func (s *Service) enter(ctx context.Context, peer contact.ODID, digits string, a
 	}
 }
 
-func (s *Service) attempt(ctx context.Context, peer contact.ODID, digits string, allow contact.Permissions, addrs ...transport.Address) (Result, error) {
+func (s *Service) attempt(ctx context.Context, peer contact.ODID, secret *shownCode, allow contact.Permissions, addrs ...transport.Address) (Result, error) {
 	dialling, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if err := s.cfg.Addresses.Dial(dialling, peer, addrs...); err != nil {
@@ -203,7 +280,7 @@ func (s *Service) attempt(ctx context.Context, peer contact.ODID, digits string,
 		id:     s.cfg.Identity,
 		name:   s.cfg.Name(),
 		allow:  allow,
-		digits: digits,
+		secret: secret,
 		commit: func(r Result) error {
 			return s.cfg.DB.Update(func(tx *store.Tx) error { return s.commit(tx, r) })
 		},
@@ -219,7 +296,7 @@ func (s *Service) attempt(ctx context.Context, peer contact.ODID, digits string,
 
 // way turns an error of the transport or a session into one of Enter's.
 func way(err error) error {
-	for _, kind := range []error{ErrWrongCode, ErrLimited, ErrBusy, ErrNoWindow, ErrIncompatible, transport.ErrAddress} {
+	for _, kind := range []error{ErrWrongCode, ErrWrongLink, ErrLimited, ErrBusy, ErrNoWindow, ErrIncompatible, transport.ErrAddress} {
 		if errors.Is(err, kind) {
 			return err
 		}

@@ -26,6 +26,7 @@ const (
 	version1  = 1
 	suite1    = 1
 	kindCode  = 1
+	kindLink  = 2
 	nonceSize = 32
 	rounds    = 2
 )

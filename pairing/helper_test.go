@@ -59,6 +59,7 @@ type duel struct {
 	eSees      contact.ODID
 	codes      []string
 	entered    string
+	link       *shownCode // entered in its place
 	alterS     func(frameType, []byte) []byte
 	alterE     func(frameType, []byte) []byte
 	stageError error
@@ -88,9 +89,9 @@ func (d *duel) showing(c net.Conn) *showing {
 		id:         d.s,
 		name:       "Sam",
 		allow:      contact.Audio,
-		candidates: func() []*shownCode { return codes },
-		debit:      func() error { d.debits++; return nil },
-		failed:     func() { d.wrong++ },
+		candidates: func(uint8) ([]*shownCode, error) { return codes, nil },
+		debit:      func(*shownCode) error { d.debits++; return nil },
+		failed:     func(*shownCode) { d.wrong++ },
 		use: func(c *shownCode) bool {
 			if c.used {
 				return false
@@ -105,11 +106,15 @@ func (d *duel) showing(c net.Conn) *showing {
 }
 
 func (d *duel) entering(c net.Conn) *entering {
+	secret := d.link
+	if secret == nil {
+		secret = &shownCode{digits: d.entered}
+	}
 	return &entering{
 		line:   newLine(&pipe{c, d.eSees, d.alterE}),
 		id:     d.e,
 		name:   "Eve",
-		digits: d.entered,
+		secret: secret,
 		commit: func(r Result) error { d.committed = r; return nil },
 	}
 }
@@ -352,19 +357,22 @@ func wrongOf(codes ...string) string {
 	panic("too many codes")
 }
 
-// dayRounds returns how many rounds of the day are taken.
-func (d *device) dayRounds() int {
+// dayRounds returns how many rounds of 6 digits the day has seen.
+func (d *device) dayRounds() int { d.t.Helper(); return len(d.guesses().Times) }
+
+// longRounds is dayRounds of 9 digits.
+func (d *device) longRounds() int { d.t.Helper(); return len(d.guesses().Long) }
+
+func (d *device) guesses() (r guessRecord) {
 	d.t.Helper()
-	var n int
-	err := d.db.View(func(tx *store.Tx) error {
-		r, _, err := guesses.Get(tx, []byte(guessesKey))
-		n = len(r.Times)
+	err := d.db.View(func(tx *store.Tx) (err error) {
+		r, _, err = guesses.Get(tx, []byte(guessesKey))
 		return err
 	})
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return n
+	return r
 }
 
 func sha256Of(parts ...[]byte) []byte {
@@ -374,3 +382,12 @@ func sha256Of(parts ...[]byte) []byte {
 	}
 	return h.Sum(nil)
 }
+
+// spend takes the rounds that were saved up.
+func (p *pacer) spend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tokens, p.filled = 0, time.Now()
+}
+
+func first[T any](v T, _ error) T { return v }

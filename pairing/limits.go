@@ -2,189 +2,226 @@ package pairing
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
 	"contactsd/store"
-	"contactsd/transport"
 )
 
 // Limits. What counts is the total of guesses that anybody gets, since a code
 // burns on success alone: burning it on failure would only let strangers spoil it.
+// A code of 9 digits is 31 bits cut to 10^9 values, so the likeliest of them comes
+// with 3/2^31 = 1.4e-9.
 const (
-	windowRounds = 20 // failed rounds a window, over all peers: a chance of 2.0e-5
-	dayRounds    = 60 // failed rounds in any 24 h: 6e-5
-	dayLength    = 24 * time.Hour
+	windowRounds  = 20  // failed rounds of 6 digits a window, over all peers: a chance of 2.0e-5
+	dayRounds     = 60  // failed rounds of 6 digits in any 24 h: 6e-5
+	dayRoundsLong = 300 // failed rounds of 9 digits in any 24 h: 4.2e-7
+	dayLength     = 24 * time.Hour
 
 	roundEvery = time.Second
-	roundBurst = 5
+	roundBurst = 5 // rounds saved up; of 9 digits, 1
 
 	maxSessions    = 4
+	maxOfSource    = 2 // sessions from one place
 	messageTimeout = 5 * time.Second
 	sessionTimeout = 20 * time.Second
 )
+
+// Accepts is what a window lets others enter. Links it always takes, if it shows
+// one.
+type Accepts uint8
+
+const (
+	SixDigits Accepts = iota
+	NineDigits
+	LinksOnly
+)
+
+// digits of a code, 0 if there are none.
+func (a Accepts) digits() int { return [...]int{shortCode, longCode, 0}[a] }
+
+// String returns the name that the API uses.
+func (a Accepts) String() string { return [...]string{"six_digits", "nine_digits", "link"}[a] }
 
 // guesses holds one row: the failed rounds of the last 24 h.
 var guesses = store.NewTable[guessRecord]("pairing/guesses", 1)
 
 const guessesKey = "rounds"
 
-// guessRecord is the durable count:
+// guessRecord is the durable count, Unix milliseconds, oldest first:
 //
 //	key  field  type
-//	 1   times  [int]  Unix milliseconds, oldest first, at most 60
+//	 1   times  [int]  rounds of 6 digits, at most 60
+//	 2   long   [int]  rounds of 9 digits, at most 300; left out if there are none
 type guessRecord struct {
 	Times []int64 `cbor:"1,keyasint"`
+	Long  []int64 `cbor:"2,keyasint,omitempty"`
 }
 
 // recent drops what is older than 24 h. A time in the future, from before the
 // clock was set back, counts as now; correctGuesses keeps it so, that it ends.
 func (r *guessRecord) recent(now time.Time) {
-	ms, oldest := now.UnixMilli(), now.Add(-dayLength).UnixMilli()
-	r.Times = slices.DeleteFunc(r.Times, func(t int64) bool { return t <= oldest })
-	for i, t := range r.Times {
-		r.Times[i] = min(t, ms)
-	}
-	slices.Sort(r.Times)
+	r.Times, r.Long = recent(r.Times, now), recent(r.Long, now)
 }
 
-// until returns when another guess is allowed, zero if it is now.
-func (r *guessRecord) until() time.Time {
-	if n := len(r.Times); n >= dayRounds {
-		return time.UnixMilli(r.Times[n-dayRounds]).Add(dayLength)
+func recent(times []int64, now time.Time) []int64 {
+	ms, oldest := now.UnixMilli(), now.Add(-dayLength).UnixMilli()
+	times = slices.DeleteFunc(times, func(t int64) bool { return t <= oldest })
+	for i, t := range times {
+		times[i] = min(t, ms)
+	}
+	slices.Sort(times)
+	return times
+}
+
+// of returns the count that a code of so many digits is debited to, and its limit.
+func (r *guessRecord) of(digits int) (times *[]int64, limit int) {
+	if digits == longCode {
+		return &r.Long, dayRoundsLong
+	}
+	return &r.Times, dayRounds
+}
+
+// until returns when another guess at a code of so many digits is allowed, zero
+// if it is now.
+func (r *guessRecord) until(digits int) time.Time {
+	times, limit := r.of(digits)
+	if n := len(*times); n >= limit {
+		return time.UnixMilli((*times)[n-limit]).Add(dayLength)
 	}
 	return time.Time{}
 }
 
-// limited returns a *LimitedError while no code may be shown.
-func (s *Service) limited() error {
-	var until time.Time
-	err := s.cfg.DB.View(func(tx *store.Tx) error {
+// allowance is what the guesses of the day leave.
+type allowance struct {
+	accepts Accepts
+	short   time.Time // 6 digits are accepted again, zero if they are now
+	codes   time.Time // any are
+}
+
+func (r *guessRecord) allows() allowance {
+	a := allowance{short: r.until(shortCode)}
+	if a.short.IsZero() {
+		return a
+	}
+	a.accepts = NineDigits
+	if long := r.until(longCode); !long.IsZero() {
+		a.accepts, a.codes = LinksOnly, earlier(long, a.short)
+	}
+	return a
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// take counts one guess at a code of so many digits, or returns a *LimitedError.
+func (r *guessRecord) take(digits int, now time.Time) (at int64, err error) {
+	r.recent(now)
+	if until := r.until(digits); !until.IsZero() {
+		return 0, &LimitedError{Until: until}
+	}
+	times, _ := r.of(digits)
+	*times = append(*times, now.UnixMilli())
+	return now.UnixMilli(), nil
+}
+
+// allowed returns what the guesses of the day leave now.
+func (s *Service) allowed() (a allowance, err error) {
+	err = s.cfg.DB.View(func(tx *store.Tx) error {
 		r, _, err := guesses.Get(tx, []byte(guessesKey))
 		r.recent(time.Now())
-		until = r.until()
+		a = r.allows()
 		return err
 	})
-	if err == nil && !until.IsZero() {
-		err = &LimitedError{Until: until}
-	}
-	return err
+	return a, err
 }
 
 // correctGuesses writes down as of now what is counted as of now, after the clock
 // was set back: else it would count as of a later now each time.
 func (s *Service) correctGuesses(now time.Time) error {
+	ahead := func(t int64) bool { return t > now.UnixMilli() }
 	return s.cfg.DB.Update(func(tx *store.Tx) error {
 		r, _, err := guesses.Get(tx, []byte(guessesKey))
-		if err != nil || !slices.ContainsFunc(r.Times, func(t int64) bool { return t > now.UnixMilli() }) {
+		if err != nil || !slices.ContainsFunc(r.Times, ahead) && !slices.ContainsFunc(r.Long, ahead) {
 			return err
 		}
 		r.recent(now)
 		return guesses.Put(tx, []byte(guessesKey), r)
 	})
+}
+
+// debited is one guess that was taken.
+type debited struct {
+	digits int
+	at     int64 // Unix milliseconds
 }
 
 // debit takes one guess from the window and from the day, durably, before the
 // guess is looked at: a crash at any moment gives none back. It waits for its
-// turn at 1 round a second. Errors: errPace when that takes too long,
-// *LimitedError when no guess is left.
-func (s *Service) debit(ctx context.Context, w *window) (at int64, err error) {
+// turn at 1 round a second. A link costs no guess, but its turn. Errors: errPace
+// when that takes too long, *LimitedError when no guess is left.
+func (s *Service) debit(ctx context.Context, place *session, c *shownCode) (debited, error) {
 	ctx, cancel := context.WithTimeout(ctx, messageTimeout)
 	defer cancel()
-	if err := s.pace.Wait(ctx); err != nil {
-		return 0, errPace
+	d := debited{digits: len(c.digits)}
+	burst := roundBurst
+	if d.digits == longCode {
+		burst = 1
 	}
-	if !s.takeRound(w) {
-		return 0, &LimitedError{}
+	if err := s.pace.wait(ctx, place.source, burst); err != nil {
+		return d, err
 	}
-	err = s.cfg.DB.Update(func(tx *store.Tx) error {
+	if !s.turn(place) {
+		return d, errPace
+	}
+	if c.link != nil {
+		return d, nil
+	}
+	if !s.takeRound(place.window, d.digits) {
+		return d, &LimitedError{}
+	}
+	err := s.cfg.DB.Update(func(tx *store.Tx) error {
 		r, _, err := guesses.Get(tx, []byte(guessesKey))
 		if err != nil {
 			return err
 		}
-		now := time.Now()
-		r.recent(now)
-		if until := r.until(); !until.IsZero() {
-			return &LimitedError{Until: until}
+		if d.at, err = r.take(d.digits, time.Now()); err != nil {
+			return err
 		}
-		at = now.UnixMilli()
-		r.Times = append(r.Times, at)
 		return guesses.Put(tx, []byte(guessesKey), r)
 	})
-	return at, err
+	return d, err
 }
 
-var errPace = errors.New("too many rounds at once")
-
-func (s *Service) takeRound(w *window) bool {
+// takeRound counts a guess against the window. None at 6 digits is left once it
+// shows 9, however the code came to be tried.
+func (s *Service) takeRound(w *window, digits int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w.rounds >= windowRounds {
+	if w.accepts.digits() != digits || digits == shortCode && w.rounds >= windowRounds {
 		return false
 	}
-	w.rounds++
+	if digits == shortCode {
+		w.rounds++
+	}
 	return true
 }
 
 // refund gives back what a session took that then proved the code.
-func refund(tx *store.Tx, debits []int64) error {
+func refund(tx *store.Tx, debits []debited) error {
 	r, ok, err := guesses.Get(tx, []byte(guessesKey))
 	if err != nil || !ok {
 		return err
 	}
-	for _, at := range debits {
-		if i := slices.Index(r.Times, at); i >= 0 {
-			r.Times = slices.Delete(r.Times, i, i+1)
+	for _, d := range debits {
+		times, _ := r.of(d.digits)
+		if i := slices.Index(*times, d.at); i >= 0 {
+			*times = slices.Delete(*times, i, i+1)
 		}
 	}
 	return guesses.Put(tx, []byte(guessesKey), r)
-}
-
-// session is an inbound session, as far as it takes a place.
-type session struct {
-	st      transport.Stream
-	window  *window
-	proving bool // it has sent a proof, which costs it a guess
-}
-
-// admit gives the stream one of the places in w: one a peer, 4 in all. The
-// peer's older session, or the oldest of all, yields, unless it has sent a proof:
-// holding a place costs guesses. admit returns nil if there is no place.
-func (s *Service) admit(w *window, st transport.Stream) *session {
-	mine := &session{st: st, window: w}
-	var yields *session
-	s.mu.Lock()
-	i := slices.IndexFunc(s.sessions, func(o *session) bool { return o.st.Peer() == st.Peer() })
-	if i < 0 && len(s.sessions) >= maxSessions {
-		i = max(0, slices.IndexFunc(s.sessions, func(o *session) bool { return !o.proving }))
-	}
-	if i >= 0 {
-		if yields = s.sessions[i]; yields.proving {
-			s.mu.Unlock()
-			return nil
-		}
-		s.sessions = slices.Delete(s.sessions, i, i+1)
-	}
-	s.sessions = append(s.sessions, mine)
-	s.mu.Unlock()
-	if yields != nil {
-		yields.st.Reset()
-	}
-	return mine
-}
-
-// proving notes whether the session has sent a proof that is not yet answered.
-// It returns false if the session has yielded its place.
-func (s *Service) proving(o *session, is bool) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o.proving = is
-	return slices.Contains(s.sessions, o)
-}
-
-func (s *Service) leave(o *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sessions = slices.DeleteFunc(s.sessions, func(p *session) bool { return p == o })
 }

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"contactsd/contact"
 	"contactsd/identity"
 	"contactsd/internal/codec"
@@ -90,7 +88,7 @@ type Service struct {
 	cfg  Config
 	self contact.ODID
 	log  *slog.Logger
-	pace *rate.Limiter // rounds
+	pace *pacer
 
 	mu       sync.Mutex
 	window   *window // nil while none is open
@@ -117,7 +115,7 @@ func New(cfg Config) (*Service, error) {
 		cfg:    cfg,
 		self:   cfg.Identity.Self(),
 		log:    cfg.Log,
-		pace:   rate.NewLimiter(rate.Every(roundEvery), roundBurst),
+		pace:   newPacer(),
 		staged: make(map[contact.PairID]*window),
 		opened: make(chan struct{}, 1),
 	}, nil

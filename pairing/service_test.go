@@ -3,6 +3,8 @@ package pairing
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -164,7 +166,7 @@ func TestProvenCodeIsReplacedWhenTheSessionFails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		side := &entering{line: newLine(st), id: e.id, digits: code.Digits, commit: func(Result) error { return failing }}
+		side := &entering{line: newLine(st), id: e.id, secret: &shownCode{digits: code.Digits}, commit: func(Result) error { return failing }}
 		if _, err := side.run(); !errors.Is(err, failing) {
 			t.Fatal(err)
 		}
@@ -362,40 +364,81 @@ func (d *device) open(t *testing.T, to *device) transport.Stream {
 	return st
 }
 
-// Of several devices that show a code E tries three, and finds the right one
-// among them.
+// shows starts devices that show codes, and returns them with the codes.
+func shows(t *testing.T, n *memnet.Network, seeds ...byte) (list []*device, shown []string) {
+	t.Helper()
+	for _, seed := range seeds {
+		d := newDevice(t, n, seed)
+		list = append(list, d)
+		shown = append(shown, d.watchCodes(ShowOptions{}).code(t).Digits)
+	}
+	return list, shown
+}
+
+func handled(list []*device) (n int) {
+	for _, d := range list {
+		n += d.handled
+	}
+	return n
+}
+
+// Of at most three devices that show a code E finds the right one.
 func TestEntererTriesAtMostThreeDevices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(memnet.Options{})
 		e := newDevice(t, n, 1)
-		var shown []string
-		var others []*device
-		for i := range 5 {
-			d := newDevice(t, n, byte(10+i))
-			others = append(others, d)
-			shown = append(shown, d.watchCodes(ShowOptions{}).code(t).Digits)
-		}
-		_, err := e.Enter(t.Context(), wrongOf(shown...), EnterOptions{})
-		if !errors.Is(err, ErrWrongCode) {
+		list, shown := shows(t, n, 10, 11, 12)
+		if _, err := e.Enter(t.Context(), wrongOf(shown...), EnterOptions{}); !errors.Is(err, ErrWrongCode) {
 			t.Errorf("%v", err)
 		}
-		tried := 0
-		for _, d := range others {
-			tried += d.handled
+		if got := handled(list); got != 3 {
+			t.Errorf("%d devices tried", got)
 		}
-		if tried != maxDevices {
-			t.Errorf("%d devices tried", tried)
+		r, err := e.Enter(t.Context(), shown[1], EnterOptions{})
+		if err != nil || r.Peer != list[1].id.Self() {
+			t.Errorf("%v, %v", r.Peer.Short(), err)
 		}
 	})
+}
+
+// Of more than three the user picks: nothing is tried at any.
+func TestUserPicksAmongManyDevices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(memnet.Options{})
 		e := newDevice(t, n, 1)
-		a, b := newDevice(t, n, 10), newDevice(t, n, 11)
-		a.watchCodes(ShowOptions{})
-		w := b.watchCodes(ShowOptions{})
-		r, err := e.Enter(t.Context(), w.code(t).Code, EnterOptions{})
-		if err != nil || r.Peer != b.id.Self() {
-			t.Errorf("%v, %v", r.Peer.Short(), err)
+		list, shown := shows(t, n, 10, 11, 12, 13)
+		_, err := e.Enter(t.Context(), shown[2], EnterOptions{})
+		many, ok := errors.AsType[*ManyError](err)
+		if !ok || !errors.Is(err, ErrMany) || len(many.Devices) != 4 || handled(list) != 0 {
+			t.Fatalf("%v, %d tried", err, handled(list))
+		}
+		for _, d := range list {
+			if !slices.Contains(many.Devices, d.id.Self()) || !strings.Contains(err.Error(), d.id.Self().String()) {
+				t.Errorf("%s is not listed", d.id.Self().Short())
+			}
+		}
+		if _, err := e.Enter(t.Context(), shown[2], EnterOptions{At: list[2].id.Self()}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// One that shows up when three were tried is not tried.
+func TestFourthDeviceIsNotTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(memnet.Options{})
+		e := newDevice(t, n, 1)
+		_, shown := shows(t, n, 10, 11, 12)
+		late := newDevice(t, n, 13)
+		done := make(chan error, 1)
+		go func() {
+			_, err := e.Enter(t.Context(), wrongOf(shown...), EnterOptions{})
+			done <- err
+		}()
+		<-time.After(time.Second)
+		late.watchCodes(ShowOptions{})
+		if err := <-done; !errors.Is(err, ErrMany) || late.handled != 0 {
+			t.Errorf("%v, %d", err, late.handled)
 		}
 	})
 }

@@ -22,12 +22,12 @@ type showing struct {
 	name  string
 	allow contact.Permissions
 
-	candidates func() []*shownCode      // called once, when HELLO arrives
-	debit      func() error             // before a guess is looked at
-	failed     func()                   // after a wrong guess
-	use        func(*shownCode) bool    // of those that prove a code, one wins
-	stage      func(Result) error       // durable, before message 6
-	proving    func(bool) (placed bool) // a guess is being looked at
+	candidates func(kind uint8) ([]*shownCode, error) // called once, when HELLO arrives
+	debit      func(*shownCode) error                 // before a guess is looked at
+	failed     func(*shownCode)                       // after a wrong guess
+	use        func(*shownCode) bool                  // of those that prove a code, one wins
+	stage      func(Result) error                     // durable, before message 6
+	proving    func(bool) (placed bool)               // a guess is being looked at
 }
 
 // refusal ends a session with a REJECT.
@@ -52,14 +52,14 @@ func (s *showing) run() (Result, error) {
 	switch {
 	case h.version != version1 || h.suite != suite1:
 		return Result{}, refusal{reasonVersion}
-	case h.kind != kindCode:
+	case h.kind != kindCode && h.kind != kindLink:
 		return Result{}, refusal{reasonKind}
 	case h.nameplate != "":
 		return Result{}, refusal{reasonNameplate}
 	}
-	codes := s.candidates()
-	if len(codes) == 0 {
-		return Result{}, errNothingShown
+	codes, err := s.candidates(h.kind)
+	if err != nil {
+		return Result{}, err
 	}
 	for i, code := range codes {
 		ok, err := s.round(h, uint8(i+1), code)
@@ -69,7 +69,7 @@ func (s *showing) run() (Result, error) {
 		if ok != nil {
 			return s.seal(*ok)
 		}
-		s.failed()
+		s.failed(code)
 		s.proving(false)
 		if i+1 < len(codes) {
 			if err := s.send(typeReject, reject{reasonCode, true}.encode()); err != nil {
@@ -93,7 +93,7 @@ func (s *showing) round(h hello, round uint8, code *shownCode) (*proven, error) 
 	nonce := make([]byte, nonceSize)
 	rand.Read(nonce)
 	sid := sessionID(h.nonce, nonce, round)
-	own, err := newShare([]byte(code.digits), channelIdentifier(h, s.id.Self(), peer), sid)
+	own, err := newShare(code.prs(), channelIdentifier(h, s.id.Self(), peer), sid)
 	if err != nil {
 		return nil, err
 	}
@@ -120,9 +120,9 @@ func (s *showing) round(h hello, round uint8, code *shownCode) (*proven, error) 
 	if !s.proving(true) {
 		return nil, refusal{reasonBusy}
 	}
-	if err := s.debit(); err != nil {
+	if err := s.debit(code); err != nil {
 		if errors.Is(err, ErrLimited) {
-			s.failed()
+			s.failed(code)
 			return nil, refusal{reasonLimit}
 		}
 		if errors.Is(err, errPace) {
@@ -215,7 +215,13 @@ func (s *Service) Handle(ctx context.Context, st transport.Stream, d contact.Dec
 	}
 	defer context.AfterFunc(ctx, func() { st.Reset() })()
 	l := newLine(st)
-	place := s.admit(w, st)
+	if !s.attends(w, st) {
+		s.refuse(l, reasonBusy)
+		return
+	}
+	ctx, cancel := context.WithDeadline(ctx, l.ends)
+	defer cancel()
+	place := s.admit(w, st, cancel)
 	if place == nil {
 		s.refuse(l, reasonBusy)
 		return
@@ -224,23 +230,21 @@ func (s *Service) Handle(ctx context.Context, st transport.Stream, d contact.Dec
 	s.mu.Lock()
 	allow := w.allow
 	s.mu.Unlock()
-	ctx, cancel := context.WithDeadline(ctx, l.ends)
-	defer cancel()
-	var debits []int64
+	var debits []debited
 	side := &showing{
 		line:       l,
 		id:         s.cfg.Identity,
 		name:       s.cfg.Name(),
 		allow:      allow,
-		candidates: func() []*shownCode { return s.candidates(w) },
-		failed:     func() { s.failed(w) },
+		candidates: func(kind uint8) ([]*shownCode, error) { return s.candidates(w, kind) },
+		failed:     func(c *shownCode) { s.failed(w, st, c) },
 		use:        func(c *shownCode) bool { return s.use(w, c) },
 		stage:      func(r Result) error { return s.stage(w, r, debits) },
 		proving:    func(is bool) bool { return s.proving(place, is) },
-		debit: func() error {
-			at, err := s.debit(ctx, w)
-			if err == nil {
-				debits = append(debits, at)
+		debit: func(c *shownCode) error {
+			d, err := s.debit(ctx, place, c)
+			if err == nil && c.link == nil {
+				debits = append(debits, d)
 			}
 			return err
 		},

@@ -59,7 +59,7 @@ type secretRecord struct {
 
 // stage makes a pairing durable before message 6 lets E commit it, and gives the
 // session's guesses back in the same transaction.
-func (s *Service) stage(w *window, r Result, debits []int64) error {
+func (s *Service) stage(w *window, r Result, debits []debited) error {
 	now := time.Now().UnixMilli()
 	err := s.cfg.DB.Update(func(tx *store.Tx) error {
 		if err := refund(tx, debits); err != nil {
@@ -76,7 +76,11 @@ func (s *Service) stage(w *window, r Result, debits []int64) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w.rounds -= len(debits)
+	for _, d := range debits {
+		if d.digits == shortCode {
+			w.rounds--
+		}
+	}
 	if w.ended == nil {
 		s.staged[r.PairID] = w
 	}

@@ -79,7 +79,7 @@ func (d *device) lossySession(s *device, digits string, lose frameType) (Result,
 		line:   newLine(&lossy{Stream: st, lose: lose}),
 		id:     d.id,
 		name:   "E",
-		digits: digits,
+		secret: &shownCode{digits: digits},
 		commit: func(r Result) error {
 			if lose == typeNoise3 {
 				return errLost
@@ -285,7 +285,8 @@ func TestRecordsGolden(t *testing.T) {
 		record any
 		want   string
 	}{
-		{"guesses", guessRecord{[]int64{1, 1000}}, "a1" + "0182" + "01" + "1903e8"},
+		{"guesses", guessRecord{Times: []int64{1, 1000}}, "a1" + "0182" + "01" + "1903e8"},
+		{"guesses at long codes", guessRecord{[]int64{1}, []int64{1000}}, "a2" + "018101" + "02811903e8"},
 		{"staged", stagingRecord{1000, secret, "Eve", contact.Audio, 0}, "a5" + "011903e8" + "025820" + hexSecret + "0363" + hex.EncodeToString([]byte("Eve")) + "0481" + audio + "0580"},
 		{"secrets", secretRecord{peer, secret, 1000}, "a3" + "015820" + hexPeer + "025820" + hexSecret + "031903e8"},
 	} {

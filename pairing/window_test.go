@@ -44,8 +44,8 @@ func TestWindowIsOpenWhileSomebodyWatches(t *testing.T) {
 // monotonic clock, and so do the times it hands out.
 func TestWindowCountsOnTheMonotonicClock(t *testing.T) {
 	s := &Service{opened: make(chan struct{}, 1)}
-	w := s.watch(ShowOptions{})
-	shown, _, err := s.look(w, false)
+	w := s.watch(ShowOptions{}, allowance{})
+	shown, _, err := s.look(w, ShowOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestProofAfterTheWindowClosed(t *testing.T) {
 			}
 			<-time.After(58*time.Second + 500*time.Millisecond)
 			w := s.openWindow()
-			codes := s.candidates(w)
+			codes := first(s.candidates(w, kindCode))
 			<-time.After(wait)
 			if got := s.use(w, codes[0]); got != want {
 				t.Errorf("%v later: %v", wait, got)

@@ -53,6 +53,14 @@ type Stream interface {
 	Peer() contact.ODID
 }
 
+// Located is a Stream that tells from where on the network its peer connects.
+type Located interface {
+	// Place names it for sharing things fairly, so that many keys get no more than
+	// one: the address of a device of the same link, the prefix of one elsewhere, ""
+	// for this machine or if nobody knows. It is for comparing only.
+	Place() string
+}
+
 // Handler serves one inbound stream and owns it: it closes or resets it before
 // returning. ctx ends when the transport stops.
 type Handler func(ctx context.Context, s Stream)
