@@ -41,9 +41,10 @@ func showCode(ctx context.Context, out io.Writer, n *node.Node, redraw bool) {
 		switch {
 		case shown.Code == "":
 		case redraw:
-			fmt.Fprintf(out, "\r\x1b[K  %s   %d s left", shown.Code, left)
+			// The cursor goes back, so that a line of the log takes the place of this one.
+			fmt.Fprintf(out, "\r\x1b[K  %s   %d s left\r", shown.Code, left)
 		default:
-			fmt.Fprintf(out, "  %s   until %s\n", shown.Code, shown.ExpiresAt.Local().Format(time.TimeOnly))
+			fmt.Fprintf(out, "  %s   accepted until %s\n", shown.Code, shown.ExpiresAt.Local().Format(time.TimeOnly))
 		}
 	}
 	watching, stop := context.WithTimeout(ctx, showFor)
