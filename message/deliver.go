@@ -52,13 +52,9 @@ func (s *Service) failed(l *lane, cause error, expires time.Time) {
 	s.mu.Lock()
 	l.attempts++
 	n := l.attempts
-	retryNow := l.met && l.opening && s.sched.connected[l.peer] && errors.Is(cause, transport.ErrUnreachable)
 	s.mu.Unlock()
 	now := time.Now()
 	next := now.Add(backoff(n))
-	if retryNow {
-		next = now // the peer came to this device while this one looked for it
-	}
 	err := s.db.Update(func(tx *store.Tx) error {
 		peer, err := getPeer(tx, l.peer)
 		if err != nil {
@@ -77,7 +73,32 @@ func (s *Service) failed(l *lane, cause error, expires time.Time) {
 	if !expires.IsZero() && expires.Before(next) {
 		next = expires
 	}
-	s.leave(l, next, false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !final(cause) && s.sched.connected[l.peer] {
+		switch {
+		case l.met && l.opening:
+			next = time.Now() // the peer came to this device while this one looked for it
+		case n == 1:
+			// The connection that broke is not always the only one: a device that was
+			// killed comes back by a new one before its old one is known to be dead.
+			next = earlier(next, now.Add(brokenRetry))
+		}
+	}
+	s.left(l, next, false)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// final reports whether trying again at once can't help: the peer has answered.
+func final(err error) bool {
+	var r refusal
+	return errors.As(err, &r) || errors.Is(err, transport.ErrRefused) || errors.Is(err, errProtocol)
 }
 
 // inWords says to a person what kept a message from its way.

@@ -22,6 +22,8 @@ const (
 	// After a start nobody waits longer than this for the first attempt: what
 	// kept the contact away may be over, and the attempts shall not come at once.
 	startSpread = 5 * time.Second
+	// After a stream broke and the contact is connected nevertheless.
+	brokenRetry = 200 * time.Millisecond
 	maxDials    = 8 // attempts at once to contacts that are not connected
 )
 
@@ -331,6 +333,11 @@ func (s *Service) progress(l *lane) {
 func (s *Service) leave(l *lane, due time.Time, parked bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.left(l, due, parked)
+}
+
+// left is leave for who holds mu.
+func (s *Service) left(l *lane, due time.Time, parked bool) {
 	s.free(l)
 	l.index, l.parked = -1, parked && !l.renewed
 	switch {
