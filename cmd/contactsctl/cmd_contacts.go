@@ -67,6 +67,7 @@ Presence:  online, away, busy, offline, or unknown if they don't tell.`,
 	f.BoolVar(&opt.all, "all", false, "removed and blocked ones too")
 	f.StringVar(&opt.sort, "sort", "", "`KEY` to sort by: name, added or seen; -name and so on for the other way round")
 	f.StringVar(&opt.filter, "filter", "", "part of a remark or name, start of an ODID, or `WORD` like trust:paired, relation:pending, presence:online")
+	cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions([]cobra.Completion{"name", "added", "seen"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
