@@ -59,15 +59,15 @@ func loadConfig(path string, named bool, flags *pflag.FlagSet, env func(string) 
 	case len(meta.Undecoded()) > 0:
 		return c, hinted{fmt.Errorf("configuration %s: unknown key %q", path, meta.Undecoded()[0].String()), "there are listen, mdns and log_level"}
 	}
-	if v, ok := env("CONTACTSD_LISTEN"); ok {
+	if v, ok := env("CONTACTSD_LISTEN"); ok && v != "" {
 		c.Listen = strings.Fields(strings.ReplaceAll(v, ",", " "))
 	}
-	if v, ok := env("CONTACTSD_MDNS"); ok {
+	if v, ok := env("CONTACTSD_MDNS"); ok && v != "" {
 		if c.MDNS, err = strconv.ParseBool(v); err != nil {
 			return c, fmt.Errorf("CONTACTSD_MDNS: %q is neither true nor false", v)
 		}
 	}
-	if v, ok := env("CONTACTSD_LOG_LEVEL"); ok {
+	if v, ok := env("CONTACTSD_LOG_LEVEL"); ok && v != "" {
 		c.LogLevel = v
 	}
 	if flags.Changed("listen") {

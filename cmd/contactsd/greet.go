@@ -15,23 +15,23 @@ import (
 	"contactsd/pairing"
 )
 
-// greet tells whoever started the daemon what it is and what to do next. On a
-// terminal it also shows one code, until a device has paired by it or nobody did
-// in a few minutes.
-func greet(ctx context.Context, out *os.File, n *node.Node, socket string) {
+// greet tells whoever started the daemon what it is and what to do next, with
+// ctl as the command that reaches it. On a terminal it also shows one code, until
+// a device has paired by it or nobody did in a few minutes.
+func greet(ctx context.Context, out *os.File, n *node.Node, socket, ctl string) {
 	fmt.Fprintf(out, "This device  %s\n", n.Identity.Self())
-	fmt.Fprintf(out, "Its name     %s   (contactsctl profile set name=…)\n", n.Name())
+	fmt.Fprintf(out, "Its name     %s   (%s profile set name=…)\n", n.Name(), ctl)
 	fmt.Fprintf(out, "Socket       %s\n", socket)
 	if !term.IsTerminal(int(out.Fd())) {
 		return
 	}
 	fmt.Fprintf(out, "\nTo pair, type this code on the other device: contactsctl pair CODE\n")
-	showCode(ctx, out, n, os.Getenv("TERM") != "dumb")
+	showCode(ctx, out, n, ctl, os.Getenv("TERM") != "dumb")
 }
 
 // showCode keeps one line of the terminal up to date, or, where none can be
 // redrawn, writes one for each code.
-func showCode(ctx context.Context, out io.Writer, n *node.Node, redraw bool) {
+func showCode(ctx context.Context, out io.Writer, n *node.Node, ctl string, redraw bool) {
 	var mu sync.Mutex
 	var shown pairing.Shown
 	draw := func() {
@@ -77,11 +77,11 @@ func showCode(ctx context.Context, out io.Writer, n *node.Node, redraw bool) {
 	switch {
 	case ctx.Err() != nil:
 	case errors.Is(err, context.DeadlineExceeded):
-		fmt.Fprintln(out, "Nobody has paired, the code is gone. For another one: contactsctl show-code")
+		fmt.Fprintln(out, "Nobody has paired, the code is gone. For another one:", ctl, "show-code")
 	case err != nil:
 		fmt.Fprintf(out, "No code: %v\n", err)
 	case ended.Paired:
-		fmt.Fprintf(out, "Paired with %q (%s). To write: contactsctl send %s TEXT\n", ended.Name, ended.Peer.Short(), ended.Peer.Short())
+		fmt.Fprintf(out, "Paired with %q (%s). To write: %s send %s TEXT\n", ended.Name, ended.Peer.Short(), ctl, ended.Peer.Short())
 	}
 }
 

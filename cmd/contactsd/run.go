@@ -74,7 +74,12 @@ func run(ctx context.Context, opt runOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, n, api, h.Socket, func(ctx context.Context) {
+	ctl := "contactsctl"
+	if opt.home != "" {
+		ctl += " --home " + opt.home
+	}
+	hello := func(ctx context.Context) { greet(ctx, os.Stdout, n, h.Socket, ctl) }
+	return serve(ctx, n, api, hello, func(ctx context.Context) {
 		if err := network.Rehearse(ctx); err != nil {
 			log.Debug("this device does not reach itself", "err", err)
 		}
@@ -82,9 +87,9 @@ func run(ctx context.Context, opt runOptions) (err error) {
 }
 
 // serve runs the device and its API until ctx ends or one of them fails. Once
-// both are there it warms up, so that whoever comes first waits no longer than
-// the next.
-func serve(ctx context.Context, n *node.Node, api *server.Server, socket string, warm func(context.Context)) error {
+// both are there it says hello and warms up, so that whoever comes first waits no
+// longer than the next.
+func serve(ctx context.Context, n *node.Node, api *server.Server, hello, warm func(context.Context)) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var parts sync.WaitGroup
@@ -108,7 +113,7 @@ func serve(ctx context.Context, n *node.Node, api *server.Server, socket string,
 			warm(ctx)
 			runtime.GC() // what starting left behind is not collected while somebody waits
 		})
-		greet(ctx, os.Stdout, n, socket)
+		hello(ctx)
 		<-ctx.Done()
 		daemon.SdNotify(false, daemon.SdNotifyStopping)
 	})
