@@ -80,3 +80,27 @@ func TestSlowRunIsVoid(t *testing.T) {
 		t.Errorf("no message at all: %v", err)
 	}
 }
+
+func TestPowerIsCutAtAnyMoment(t *testing.T) {
+	c, err := powerCuts(t.Context(), daemon(t, ""), t.TempDir(), rounds(50), chance(t))
+	if errors.Is(err, errNoDisks) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(c)
+}
+
+// A daemon that never syncs must not get through, or the test above sees nothing.
+func TestPowerCutsCatchADaemonThatDoesNotSync(t *testing.T) {
+	const within = 5
+	c, err := powerCuts(t.Context(), daemon(t, "mutant_nofsync"), t.TempDir(), within, chance(t))
+	if errors.Is(err, errNoDisks) {
+		t.Skip(err)
+	}
+	if err == nil || errors.Is(err, errVoid) {
+		t.Fatalf("%d power cuts showed nothing: %v", within, err)
+	}
+	t.Logf("caught after %d rounds: %v", c.rounds, err)
+}

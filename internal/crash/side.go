@@ -25,6 +25,7 @@ type side struct {
 
 	mu     sync.Mutex
 	cut    bool // without power: what the daemon says does not count
+	life   int  // counts when power goes and when it comes
 	cursor string
 
 	// What was seen in the store while no daemon used it.
@@ -39,20 +40,30 @@ const callTimeout = 2 * time.Second
 // retryDelay is how long a lane waits after a call failed.
 const retryDelay = 2 * time.Millisecond
 
-// heard runs f unless the device is without power.
-func (s *side) heard(f func()) bool {
+// now names the time between two changes of the power.
+func (s *side) now() (life int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.cut {
-		f()
+	return s.life
+}
+
+// heard runs f for what the daemon said in a life, unless that is over or the
+// device is without power.
+func (s *side) heard(life int, f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cut || s.life != life {
+		return false
 	}
-	return !s.cut
+	f()
+	return true
 }
 
 func (s *side) setCut(cut bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cut = cut
+	s.life++
 }
 
 // lane sends one message after the other until halt is closed, and ends with the
@@ -72,8 +83,9 @@ func (s *side) lane(ctx context.Context, number int, halt <-chan struct{}) error
 		}
 		text := s.sent.compose(id.String(), number)
 		for accepted := false; !accepted; {
+			life := s.now()
 			err := s.send(ctx, id.String(), text)
-			accepted = err == nil && s.heard(func() { s.sent.accept(id.String()) })
+			accepted = err == nil && s.heard(life, func() { s.sent.accept(id.String()) })
 			if !accepted && !pause(ctx, retryDelay) {
 				return errors.Join(ctx.Err(), err)
 			}
@@ -100,6 +112,7 @@ func (s *side) watch(ctx context.Context) {
 }
 
 func (s *side) follow(ctx context.Context) {
+	life := s.now()
 	stream, err := s.Events().WatchEvents(ctx, &contactsv1.WatchEventsRequest{After: s.cursor})
 	if err != nil {
 		return
@@ -107,7 +120,7 @@ func (s *side) follow(ctx context.Context) {
 	defer stream.Close()
 	for stream.Receive() {
 		at, e := stream.Msg().GetCursor(), stream.Msg().GetEvent()
-		s.heard(func() {
+		s.heard(life, func() {
 			s.cursor = at
 			if e.GetType() == string(contact.MessageState) && e.GetState() == message.Delivered.String() {
 				s.sent.deliver(e.GetId())

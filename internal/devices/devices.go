@@ -8,7 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -116,4 +119,39 @@ func Until(ctx context.Context, what string, f func() (bool, error)) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// Freeze stops the daemon where it is, until Thaw or Stop with SIGKILL. It
+// returns when no thread of it runs any more.
+func (d *Device) Freeze(ctx context.Context) error {
+	if err := d.daemon.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	pid := d.daemon.Process.Pid
+	return Until(ctx, d.Name+"'s daemon to stop", func() (bool, error) { return stopped(pid) })
+}
+
+// Thaw lets a frozen daemon go on.
+func (d *Device) Thaw() error { return d.daemon.Process.Signal(syscall.SIGCONT) }
+
+// stopped reports whether every thread of a process is stopped (proc(5)).
+func stopped(pid int) (bool, error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		return false, err
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		_, state, _ := strings.Cut(string(stat), ") ")
+		if !strings.HasPrefix(state, "T") {
+			return false, nil
+		}
+	}
+	return true, nil
 }
