@@ -69,7 +69,7 @@ type ManyError struct{ Devices []contact.ODID }
 
 func (e *ManyError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d devices on this network show a code", len(e.Devices))
+	fmt.Fprintf(&b, "%v: %d", ErrMany, len(e.Devices))
 	for _, d := range e.Devices {
 		b.WriteString("\n  " + d.String())
 	}

@@ -26,18 +26,24 @@ func (s pairs) ShowCode(ctx context.Context, req *contactsv1.ShowCodeRequest, st
 	if err != nil {
 		return invalid("permissions", "%v", err)
 	}
+	opt := pairing.ShowOptions{Once: req.Once, Allow: allow, Link: req.Link, NoAddresses: req.NoAddresses}
+	if req.Only != "" {
+		if opt.Only, err = contact.ParseODID(strings.TrimSpace(req.Only)); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ended, err := s.node.Pairing.Show(ctx, pairing.ShowOptions{Once: req.Once, Allow: allow}, func(shown pairing.Shown) {
-		err := stream.Send(&contactsv1.ShowCodeResponse{Update: &contactsv1.ShowCodeResponse_Code{Code: &contactsv1.Code{
-			Code:        shown.Code,
-			Digits:      shown.Digits,
-			ExpiresAt:   stamp(shown.ExpiresAt),
-			SecondsLeft: uint32(max(0, time.Until(shown.ExpiresAt)) / time.Second),
-		}}})
-		if err != nil {
+	send := func(r *contactsv1.ShowCodeResponse) {
+		if err := stream.Send(r); err != nil {
 			cancel(err) // nobody looks any more
 		}
+	}
+	opt.Waiting = func(list []pairing.Waiting) {
+		send(&contactsv1.ShowCodeResponse{Update: &contactsv1.ShowCodeResponse_Waiting{Waiting: s.waiting(list)}})
+	}
+	ended, err := s.node.Pairing.Show(ctx, opt, func(shown pairing.Shown) {
+		send(&contactsv1.ShowCodeResponse{Update: &contactsv1.ShowCodeResponse_Code{Code: codeOf(shown, time.Now())}})
 	})
 	if err != nil || !ended.Paired {
 		return err
@@ -47,6 +53,53 @@ func (s pairs) ShowCode(ctx context.Context, req *contactsv1.ShowCodeRequest, st
 		return err
 	}
 	return stream.Send(&contactsv1.ShowCodeResponse{Update: &contactsv1.ShowCodeResponse_Paired{Paired: s.contact(c)}})
+}
+
+func codeOf(shown pairing.Shown, now time.Time) *contactsv1.Code {
+	c := &contactsv1.Code{
+		Code:    shown.Code,
+		Digits:  shown.Digits,
+		Link:    shown.Link,
+		Accepts: shown.Accepts.String(),
+	}
+	if !shown.ExpiresAt.IsZero() {
+		c.ExpiresAt = stamp(shown.ExpiresAt)
+		c.SecondsLeft = uint32(max(0, shown.ExpiresAt.Sub(now)) / time.Second)
+	}
+	switch {
+	case shown.Accepts == pairing.SixDigits:
+	case shown.ShortAt.IsZero():
+		c.Why = "window_limit"
+	default:
+		c.Why, c.SixDigitsAt = "day_limit", stamp(shown.ShortAt)
+	}
+	return c
+}
+
+func (s pairs) waiting(list []pairing.Waiting) *contactsv1.Waiting {
+	w := &contactsv1.Waiting{}
+	for _, d := range list {
+		item := &contactsv1.WaitingDevice{Odid: d.Peer.String(), WrongCodes: uint32(d.Wrong), At: stamp(d.At), Only: d.Only}
+		if c, err := s.node.Relation.Get(d.Peer); err == nil {
+			item.Name = c.Title()
+		}
+		w.Devices = append(w.Devices, item)
+	}
+	return w
+}
+
+func (s pairs) ServeOnly(_ context.Context, req *contactsv1.ServeOnlyRequest) (*contactsv1.ServeOnlyResponse, error) {
+	var peer contact.ODID
+	if odid := strings.TrimSpace(req.Odid); odid != "" {
+		var err error
+		if peer, err = contact.ParseODID(odid); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.node.Pairing.ServeOnly(peer); err != nil {
+		return nil, err
+	}
+	return &contactsv1.ServeOnlyResponse{}, nil
 }
 
 // awaitPaired returns the contact once it shows as paired, or as it is after a while.

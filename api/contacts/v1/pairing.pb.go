@@ -28,7 +28,13 @@ type ShowCodeRequest struct {
 	// code expires.
 	Once bool `protobuf:"varint,1,opt,name=once,proto3" json:"once,omitempty"`
 	// Granted to whoever pairs, beside what pairing grants.
-	Permissions   []string `protobuf:"bytes,2,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	Permissions []string `protobuf:"bytes,2,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	// Show a link in place of codes. With once it is accepted for 5 minutes.
+	Link bool `protobuf:"varint,3,opt,name=link,proto3" json:"link,omitempty"`
+	// Leave out of the link where this device can be reached.
+	NoAddresses bool `protobuf:"varint,4,opt,name=no_addresses,json=noAddresses,proto3" json:"no_addresses,omitempty"`
+	// Let the device of this ODID alone pair, as ServeOnly does.
+	Only          string `protobuf:"bytes,5,opt,name=only,proto3" json:"only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -77,17 +83,49 @@ func (x *ShowCodeRequest) GetPermissions() []string {
 	return nil
 }
 
-// Code is a code as it is shown to a person.
+func (x *ShowCodeRequest) GetLink() bool {
+	if x != nil {
+		return x.Link
+	}
+	return false
+}
+
+func (x *ShowCodeRequest) GetNoAddresses() bool {
+	if x != nil {
+		return x.NoAddresses
+	}
+	return false
+}
+
+func (x *ShowCodeRequest) GetOnly() string {
+	if x != nil {
+		return x.Only
+	}
+	return ""
+}
+
+// Code is a code or a link as it is shown to a person.
 type Code struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// With a dash: "482-193".
+	// With dashes: "482-193", "482-193-507". Empty for a link.
 	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
 	// Without: "482193".
 	Digits string `protobuf:"bytes,2,opt,name=digits,proto3" json:"digits,omitempty"`
-	// When it is last accepted.
+	// When it is last accepted. Absent for a link that is accepted while it is
+	// watched.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// Seconds until expires_at, as of sending.
-	SecondsLeft   uint32 `protobuf:"varint,4,opt,name=seconds_left,json=secondsLeft,proto3" json:"seconds_left,omitempty"`
+	SecondsLeft uint32 `protobuf:"varint,4,opt,name=seconds_left,json=secondsLeft,proto3" json:"seconds_left,omitempty"`
+	// What the window accepts, links aside: six_digits, nine_digits after too many
+	// wrong codes, link (links only) after far too many.
+	Accepts string `protobuf:"bytes,5,opt,name=accepts,proto3" json:"accepts,omitempty"`
+	// Why it accepts no codes of six digits: window_limit (too many wrong ones
+	// since it was opened), day_limit (in 24 hours). Empty if it does.
+	Why string `protobuf:"bytes,6,opt,name=why,proto3" json:"why,omitempty"`
+	// When codes of six digits are accepted again after day_limit.
+	SixDigitsAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=six_digits_at,json=sixDigitsAt,proto3" json:"six_digits_at,omitempty"`
+	// contacts:ODID?name=NAME&addr=ADDRESS#SECRET. Whoever has it can pair, once.
+	Link          string `protobuf:"bytes,8,opt,name=link,proto3" json:"link,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -150,12 +188,167 @@ func (x *Code) GetSecondsLeft() uint32 {
 	return 0
 }
 
+func (x *Code) GetAccepts() string {
+	if x != nil {
+		return x.Accepts
+	}
+	return ""
+}
+
+func (x *Code) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Code) GetSixDigitsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SixDigitsAt
+	}
+	return nil
+}
+
+func (x *Code) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+// Waiting lists the devices that try to pair, from the third wrong code on, the
+// latest first.
+type Waiting struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Devices       []*WaitingDevice       `protobuf:"bytes,1,rep,name=devices,proto3" json:"devices,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Waiting) Reset() {
+	*x = Waiting{}
+	mi := &file_contacts_v1_pairing_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Waiting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Waiting) ProtoMessage() {}
+
+func (x *Waiting) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_pairing_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
+func (*Waiting) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Waiting) GetDevices() []*WaitingDevice {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+type WaitingDevice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Odid  string                 `protobuf:"bytes,1,opt,name=odid,proto3" json:"odid,omitempty"`
+	// What it is called here, if it is a contact. Nobody else has a proven name.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Wrong codes that it sent in this window.
+	WrongCodes uint32 `protobuf:"varint,3,opt,name=wrong_codes,json=wrongCodes,proto3" json:"wrong_codes,omitempty"`
+	// Its latest attempt.
+	At *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	// It alone is served.
+	Only          bool `protobuf:"varint,5,opt,name=only,proto3" json:"only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitingDevice) Reset() {
+	*x = WaitingDevice{}
+	mi := &file_contacts_v1_pairing_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitingDevice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitingDevice) ProtoMessage() {}
+
+func (x *WaitingDevice) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_pairing_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitingDevice.ProtoReflect.Descriptor instead.
+func (*WaitingDevice) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *WaitingDevice) GetOdid() string {
+	if x != nil {
+		return x.Odid
+	}
+	return ""
+}
+
+func (x *WaitingDevice) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *WaitingDevice) GetWrongCodes() uint32 {
+	if x != nil {
+		return x.WrongCodes
+	}
+	return 0
+}
+
+func (x *WaitingDevice) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *WaitingDevice) GetOnly() bool {
+	if x != nil {
+		return x.Only
+	}
+	return false
+}
+
 type ShowCodeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Update:
 	//
 	//	*ShowCodeResponse_Code
 	//	*ShowCodeResponse_Paired
+	//	*ShowCodeResponse_Waiting
 	Update        isShowCodeResponse_Update `protobuf_oneof:"update"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -163,7 +356,7 @@ type ShowCodeResponse struct {
 
 func (x *ShowCodeResponse) Reset() {
 	*x = ShowCodeResponse{}
-	mi := &file_contacts_v1_pairing_proto_msgTypes[2]
+	mi := &file_contacts_v1_pairing_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -175,7 +368,7 @@ func (x *ShowCodeResponse) String() string {
 func (*ShowCodeResponse) ProtoMessage() {}
 
 func (x *ShowCodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_pairing_proto_msgTypes[2]
+	mi := &file_contacts_v1_pairing_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -188,7 +381,7 @@ func (x *ShowCodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowCodeResponse.ProtoReflect.Descriptor instead.
 func (*ShowCodeResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{2}
+	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ShowCodeResponse) GetUpdate() isShowCodeResponse_Update {
@@ -216,6 +409,15 @@ func (x *ShowCodeResponse) GetPaired() *Contact {
 	return nil
 }
 
+func (x *ShowCodeResponse) GetWaiting() *Waiting {
+	if x != nil {
+		if x, ok := x.Update.(*ShowCodeResponse_Waiting); ok {
+			return x.Waiting
+		}
+	}
+	return nil
+}
+
 type isShowCodeResponse_Update interface {
 	isShowCodeResponse_Update()
 }
@@ -229,16 +431,104 @@ type ShowCodeResponse_Paired struct {
 	Paired *Contact `protobuf:"bytes,2,opt,name=paired,proto3,oneof"`
 }
 
+type ShowCodeResponse_Waiting struct {
+	// The devices that try to pair.
+	Waiting *Waiting `protobuf:"bytes,3,opt,name=waiting,proto3,oneof"`
+}
+
 func (*ShowCodeResponse_Code) isShowCodeResponse_Update() {}
 
 func (*ShowCodeResponse_Paired) isShowCodeResponse_Update() {}
 
+func (*ShowCodeResponse_Waiting) isShowCodeResponse_Update() {}
+
+type ServeOnlyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty serves everybody again.
+	Odid          string `protobuf:"bytes,1,opt,name=odid,proto3" json:"odid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServeOnlyRequest) Reset() {
+	*x = ServeOnlyRequest{}
+	mi := &file_contacts_v1_pairing_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServeOnlyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServeOnlyRequest) ProtoMessage() {}
+
+func (x *ServeOnlyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_pairing_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServeOnlyRequest.ProtoReflect.Descriptor instead.
+func (*ServeOnlyRequest) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ServeOnlyRequest) GetOdid() string {
+	if x != nil {
+		return x.Odid
+	}
+	return ""
+}
+
+type ServeOnlyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServeOnlyResponse) Reset() {
+	*x = ServeOnlyResponse{}
+	mi := &file_contacts_v1_pairing_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServeOnlyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServeOnlyResponse) ProtoMessage() {}
+
+func (x *ServeOnlyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_pairing_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServeOnlyResponse.ProtoReflect.Descriptor instead.
+func (*ServeOnlyResponse) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{6}
+}
+
 type EnterCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Six digits, with or without dash and spaces.
+	// Six or nine digits, with or without dashes and spaces, or a link.
 	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	// Where the device is: a multiaddr, IP:PORT or an ODID. Empty looks on the
-	// local network.
+	// Where the device is: a multiaddr, IP:PORT or an ODID. Empty goes where a link
+	// says, or looks on the local network.
 	At string `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
 	// Granted beside what pairing grants.
 	Permissions   []string `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
@@ -248,7 +538,7 @@ type EnterCodeRequest struct {
 
 func (x *EnterCodeRequest) Reset() {
 	*x = EnterCodeRequest{}
-	mi := &file_contacts_v1_pairing_proto_msgTypes[3]
+	mi := &file_contacts_v1_pairing_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -260,7 +550,7 @@ func (x *EnterCodeRequest) String() string {
 func (*EnterCodeRequest) ProtoMessage() {}
 
 func (x *EnterCodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_pairing_proto_msgTypes[3]
+	mi := &file_contacts_v1_pairing_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -273,7 +563,7 @@ func (x *EnterCodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnterCodeRequest.ProtoReflect.Descriptor instead.
 func (*EnterCodeRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{3}
+	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *EnterCodeRequest) GetCode() string {
@@ -309,7 +599,7 @@ type EnterCodeResponse struct {
 
 func (x *EnterCodeResponse) Reset() {
 	*x = EnterCodeResponse{}
-	mi := &file_contacts_v1_pairing_proto_msgTypes[4]
+	mi := &file_contacts_v1_pairing_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -321,7 +611,7 @@ func (x *EnterCodeResponse) String() string {
 func (*EnterCodeResponse) ProtoMessage() {}
 
 func (x *EnterCodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_pairing_proto_msgTypes[4]
+	mi := &file_contacts_v1_pairing_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -334,7 +624,7 @@ func (x *EnterCodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnterCodeResponse.ProtoReflect.Descriptor instead.
 func (*EnterCodeResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{4}
+	return file_contacts_v1_pairing_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *EnterCodeResponse) GetContact() *Contact {
@@ -355,29 +645,50 @@ var File_contacts_v1_pairing_proto protoreflect.FileDescriptor
 
 const file_contacts_v1_pairing_proto_rawDesc = "" +
 	"\n" +
-	"\x19contacts/v1/pairing.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/contacts.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"G\n" +
+	"\x19contacts/v1/pairing.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/contacts.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x01\n" +
 	"\x0fShowCodeRequest\x12\x12\n" +
 	"\x04once\x18\x01 \x01(\bR\x04once\x12 \n" +
-	"\vpermissions\x18\x02 \x03(\tR\vpermissions\"\x90\x01\n" +
+	"\vpermissions\x18\x02 \x03(\tR\vpermissions\x12\x12\n" +
+	"\x04link\x18\x03 \x01(\bR\x04link\x12!\n" +
+	"\fno_addresses\x18\x04 \x01(\bR\vnoAddresses\x12\x12\n" +
+	"\x04only\x18\x05 \x01(\tR\x04only\"\x90\x02\n" +
 	"\x04Code\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06digits\x18\x02 \x01(\tR\x06digits\x129\n" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12!\n" +
-	"\fseconds_left\x18\x04 \x01(\rR\vsecondsLeft\"u\n" +
+	"\fseconds_left\x18\x04 \x01(\rR\vsecondsLeft\x12\x18\n" +
+	"\aaccepts\x18\x05 \x01(\tR\aaccepts\x12\x10\n" +
+	"\x03why\x18\x06 \x01(\tR\x03why\x12>\n" +
+	"\rsix_digits_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vsixDigitsAt\x12\x12\n" +
+	"\x04link\x18\b \x01(\tR\x04link\"?\n" +
+	"\aWaiting\x124\n" +
+	"\adevices\x18\x01 \x03(\v2\x1a.contacts.v1.WaitingDeviceR\adevices\"\x98\x01\n" +
+	"\rWaitingDevice\x12\x12\n" +
+	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1f\n" +
+	"\vwrong_codes\x18\x03 \x01(\rR\n" +
+	"wrongCodes\x12*\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
+	"\x04only\x18\x05 \x01(\bR\x04only\"\xa7\x01\n" +
 	"\x10ShowCodeResponse\x12'\n" +
 	"\x04code\x18\x01 \x01(\v2\x11.contacts.v1.CodeH\x00R\x04code\x12.\n" +
-	"\x06paired\x18\x02 \x01(\v2\x14.contacts.v1.ContactH\x00R\x06pairedB\b\n" +
-	"\x06update\"X\n" +
+	"\x06paired\x18\x02 \x01(\v2\x14.contacts.v1.ContactH\x00R\x06paired\x120\n" +
+	"\awaiting\x18\x03 \x01(\v2\x14.contacts.v1.WaitingH\x00R\awaitingB\b\n" +
+	"\x06update\"&\n" +
+	"\x10ServeOnlyRequest\x12\x12\n" +
+	"\x04odid\x18\x01 \x01(\tR\x04odid\"\x13\n" +
+	"\x11ServeOnlyResponse\"X\n" +
 	"\x10EnterCodeRequest\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\tR\x02at\x12 \n" +
 	"\vpermissions\x18\x03 \x03(\tR\vpermissions\"a\n" +
 	"\x11EnterCodeResponse\x12.\n" +
 	"\acontact\x18\x01 \x01(\v2\x14.contacts.v1.ContactR\acontact\x12\x1c\n" +
-	"\tconfirmed\x18\x02 \x01(\bR\tconfirmed2\xa7\x01\n" +
+	"\tconfirmed\x18\x02 \x01(\bR\tconfirmed2\xf3\x01\n" +
 	"\x0ePairingService\x12I\n" +
 	"\bShowCode\x12\x1c.contacts.v1.ShowCodeRequest\x1a\x1d.contacts.v1.ShowCodeResponse0\x01\x12J\n" +
+	"\tServeOnly\x12\x1d.contacts.v1.ServeOnlyRequest\x1a\x1e.contacts.v1.ServeOnlyResponse\x12J\n" +
 	"\tEnterCode\x12\x1d.contacts.v1.EnterCodeRequest\x1a\x1e.contacts.v1.EnterCodeResponseB&Z$contactsd/api/contacts/v1;contactsv1b\x06proto3"
 
 var (
@@ -392,30 +703,40 @@ func file_contacts_v1_pairing_proto_rawDescGZIP() []byte {
 	return file_contacts_v1_pairing_proto_rawDescData
 }
 
-var file_contacts_v1_pairing_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_contacts_v1_pairing_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_contacts_v1_pairing_proto_goTypes = []any{
 	(*ShowCodeRequest)(nil),       // 0: contacts.v1.ShowCodeRequest
 	(*Code)(nil),                  // 1: contacts.v1.Code
-	(*ShowCodeResponse)(nil),      // 2: contacts.v1.ShowCodeResponse
-	(*EnterCodeRequest)(nil),      // 3: contacts.v1.EnterCodeRequest
-	(*EnterCodeResponse)(nil),     // 4: contacts.v1.EnterCodeResponse
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*Contact)(nil),               // 6: contacts.v1.Contact
+	(*Waiting)(nil),               // 2: contacts.v1.Waiting
+	(*WaitingDevice)(nil),         // 3: contacts.v1.WaitingDevice
+	(*ShowCodeResponse)(nil),      // 4: contacts.v1.ShowCodeResponse
+	(*ServeOnlyRequest)(nil),      // 5: contacts.v1.ServeOnlyRequest
+	(*ServeOnlyResponse)(nil),     // 6: contacts.v1.ServeOnlyResponse
+	(*EnterCodeRequest)(nil),      // 7: contacts.v1.EnterCodeRequest
+	(*EnterCodeResponse)(nil),     // 8: contacts.v1.EnterCodeResponse
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*Contact)(nil),               // 10: contacts.v1.Contact
 }
 var file_contacts_v1_pairing_proto_depIdxs = []int32{
-	5, // 0: contacts.v1.Code.expires_at:type_name -> google.protobuf.Timestamp
-	1, // 1: contacts.v1.ShowCodeResponse.code:type_name -> contacts.v1.Code
-	6, // 2: contacts.v1.ShowCodeResponse.paired:type_name -> contacts.v1.Contact
-	6, // 3: contacts.v1.EnterCodeResponse.contact:type_name -> contacts.v1.Contact
-	0, // 4: contacts.v1.PairingService.ShowCode:input_type -> contacts.v1.ShowCodeRequest
-	3, // 5: contacts.v1.PairingService.EnterCode:input_type -> contacts.v1.EnterCodeRequest
-	2, // 6: contacts.v1.PairingService.ShowCode:output_type -> contacts.v1.ShowCodeResponse
-	4, // 7: contacts.v1.PairingService.EnterCode:output_type -> contacts.v1.EnterCodeResponse
-	6, // [6:8] is the sub-list for method output_type
-	4, // [4:6] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	9,  // 0: contacts.v1.Code.expires_at:type_name -> google.protobuf.Timestamp
+	9,  // 1: contacts.v1.Code.six_digits_at:type_name -> google.protobuf.Timestamp
+	3,  // 2: contacts.v1.Waiting.devices:type_name -> contacts.v1.WaitingDevice
+	9,  // 3: contacts.v1.WaitingDevice.at:type_name -> google.protobuf.Timestamp
+	1,  // 4: contacts.v1.ShowCodeResponse.code:type_name -> contacts.v1.Code
+	10, // 5: contacts.v1.ShowCodeResponse.paired:type_name -> contacts.v1.Contact
+	2,  // 6: contacts.v1.ShowCodeResponse.waiting:type_name -> contacts.v1.Waiting
+	10, // 7: contacts.v1.EnterCodeResponse.contact:type_name -> contacts.v1.Contact
+	0,  // 8: contacts.v1.PairingService.ShowCode:input_type -> contacts.v1.ShowCodeRequest
+	5,  // 9: contacts.v1.PairingService.ServeOnly:input_type -> contacts.v1.ServeOnlyRequest
+	7,  // 10: contacts.v1.PairingService.EnterCode:input_type -> contacts.v1.EnterCodeRequest
+	4,  // 11: contacts.v1.PairingService.ShowCode:output_type -> contacts.v1.ShowCodeResponse
+	6,  // 12: contacts.v1.PairingService.ServeOnly:output_type -> contacts.v1.ServeOnlyResponse
+	8,  // 13: contacts.v1.PairingService.EnterCode:output_type -> contacts.v1.EnterCodeResponse
+	11, // [11:14] is the sub-list for method output_type
+	8,  // [8:11] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_pairing_proto_init() }
@@ -424,9 +745,10 @@ func file_contacts_v1_pairing_proto_init() {
 		return
 	}
 	file_contacts_v1_contacts_proto_init()
-	file_contacts_v1_pairing_proto_msgTypes[2].OneofWrappers = []any{
+	file_contacts_v1_pairing_proto_msgTypes[4].OneofWrappers = []any{
 		(*ShowCodeResponse_Code)(nil),
 		(*ShowCodeResponse_Paired)(nil),
+		(*ShowCodeResponse_Waiting)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -434,7 +756,7 @@ func file_contacts_v1_pairing_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contacts_v1_pairing_proto_rawDesc), len(file_contacts_v1_pairing_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -35,6 +35,9 @@ const (
 const (
 	// PairingServiceShowCodeProcedure is the fully-qualified name of the PairingService's ShowCode RPC.
 	PairingServiceShowCodeProcedure = "/contacts.v1.PairingService/ShowCode"
+	// PairingServiceServeOnlyProcedure is the fully-qualified name of the PairingService's ServeOnly
+	// RPC.
+	PairingServiceServeOnlyProcedure = "/contacts.v1.PairingService/ServeOnly"
 	// PairingServiceEnterCodeProcedure is the fully-qualified name of the PairingService's EnterCode
 	// RPC.
 	PairingServiceEnterCodeProcedure = "/contacts.v1.PairingService/EnterCode"
@@ -43,11 +46,14 @@ const (
 // PairingServiceClient is a client for the contacts.v1.PairingService service.
 type PairingServiceClient interface {
 	// ShowCode opens the pairing window, or joins it if it is open, and sends the
-	// code whenever another one is shown. The stream ends after paired, or with
-	// the error that closed the window. The window is closed when nobody watches
-	// it any more.
+	// code or link whenever another one is shown. The stream ends after paired, or
+	// with the error that closed the window. The window is closed when nobody
+	// watches it any more.
 	ShowCode(context.Context, *v1.ShowCodeRequest) (*connect.ServerStreamForClient[v1.ShowCodeResponse], error)
-	// EnterCode pairs with the device that shows the code.
+	// ServeOnly lets one device alone pair in the open window, of those that
+	// ShowCode lists as waiting.
+	ServeOnly(context.Context, *v1.ServeOnlyRequest) (*v1.ServeOnlyResponse, error)
+	// EnterCode pairs with the device that shows the code or link.
 	EnterCode(context.Context, *v1.EnterCodeRequest) (*v1.EnterCodeResponse, error)
 }
 
@@ -68,6 +74,12 @@ func NewPairingServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(pairingServiceMethods.ByName("ShowCode")),
 			connect.WithClientOptions(opts...),
 		),
+		serveOnly: connect.NewClient[v1.ServeOnlyRequest, v1.ServeOnlyResponse](
+			httpClient,
+			baseURL+PairingServiceServeOnlyProcedure,
+			connect.WithSchema(pairingServiceMethods.ByName("ServeOnly")),
+			connect.WithClientOptions(opts...),
+		),
 		enterCode: connect.NewClient[v1.EnterCodeRequest, v1.EnterCodeResponse](
 			httpClient,
 			baseURL+PairingServiceEnterCodeProcedure,
@@ -80,12 +92,22 @@ func NewPairingServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 // pairingServiceClient implements PairingServiceClient.
 type pairingServiceClient struct {
 	showCode  *connect.Client[v1.ShowCodeRequest, v1.ShowCodeResponse]
+	serveOnly *connect.Client[v1.ServeOnlyRequest, v1.ServeOnlyResponse]
 	enterCode *connect.Client[v1.EnterCodeRequest, v1.EnterCodeResponse]
 }
 
 // ShowCode calls contacts.v1.PairingService.ShowCode.
 func (c *pairingServiceClient) ShowCode(ctx context.Context, req *v1.ShowCodeRequest) (*connect.ServerStreamForClient[v1.ShowCodeResponse], error) {
 	return c.showCode.CallServerStream(ctx, connect.NewRequest(req))
+}
+
+// ServeOnly calls contacts.v1.PairingService.ServeOnly.
+func (c *pairingServiceClient) ServeOnly(ctx context.Context, req *v1.ServeOnlyRequest) (*v1.ServeOnlyResponse, error) {
+	response, err := c.serveOnly.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // EnterCode calls contacts.v1.PairingService.EnterCode.
@@ -100,11 +122,14 @@ func (c *pairingServiceClient) EnterCode(ctx context.Context, req *v1.EnterCodeR
 // PairingServiceHandler is an implementation of the contacts.v1.PairingService service.
 type PairingServiceHandler interface {
 	// ShowCode opens the pairing window, or joins it if it is open, and sends the
-	// code whenever another one is shown. The stream ends after paired, or with
-	// the error that closed the window. The window is closed when nobody watches
-	// it any more.
+	// code or link whenever another one is shown. The stream ends after paired, or
+	// with the error that closed the window. The window is closed when nobody
+	// watches it any more.
 	ShowCode(context.Context, *v1.ShowCodeRequest, *connect.ServerStream[v1.ShowCodeResponse]) error
-	// EnterCode pairs with the device that shows the code.
+	// ServeOnly lets one device alone pair in the open window, of those that
+	// ShowCode lists as waiting.
+	ServeOnly(context.Context, *v1.ServeOnlyRequest) (*v1.ServeOnlyResponse, error)
+	// EnterCode pairs with the device that shows the code or link.
 	EnterCode(context.Context, *v1.EnterCodeRequest) (*v1.EnterCodeResponse, error)
 }
 
@@ -121,6 +146,12 @@ func NewPairingServiceHandler(svc PairingServiceHandler, opts ...connect.Handler
 		connect.WithSchema(pairingServiceMethods.ByName("ShowCode")),
 		connect.WithHandlerOptions(opts...),
 	)
+	pairingServiceServeOnlyHandler := connect.NewUnaryHandlerSimple(
+		PairingServiceServeOnlyProcedure,
+		svc.ServeOnly,
+		connect.WithSchema(pairingServiceMethods.ByName("ServeOnly")),
+		connect.WithHandlerOptions(opts...),
+	)
 	pairingServiceEnterCodeHandler := connect.NewUnaryHandlerSimple(
 		PairingServiceEnterCodeProcedure,
 		svc.EnterCode,
@@ -131,6 +162,8 @@ func NewPairingServiceHandler(svc PairingServiceHandler, opts ...connect.Handler
 		switch r.URL.Path {
 		case PairingServiceShowCodeProcedure:
 			pairingServiceShowCodeHandler.ServeHTTP(w, r)
+		case PairingServiceServeOnlyProcedure:
+			pairingServiceServeOnlyHandler.ServeHTTP(w, r)
 		case PairingServiceEnterCodeProcedure:
 			pairingServiceEnterCodeHandler.ServeHTTP(w, r)
 		default:
@@ -144,6 +177,10 @@ type UnimplementedPairingServiceHandler struct{}
 
 func (UnimplementedPairingServiceHandler) ShowCode(context.Context, *v1.ShowCodeRequest, *connect.ServerStream[v1.ShowCodeResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.PairingService.ShowCode is not implemented"))
+}
+
+func (UnimplementedPairingServiceHandler) ServeOnly(context.Context, *v1.ServeOnlyRequest) (*v1.ServeOnlyResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.PairingService.ServeOnly is not implemented"))
 }
 
 func (UnimplementedPairingServiceHandler) EnterCode(context.Context, *v1.EnterCodeRequest) (*v1.EnterCodeResponse, error) {
