@@ -16,73 +16,59 @@ import (
 // The error wraps ErrNotContact, ErrBlocked, ErrQueueFull or ErrConflict, or is a
 // *contact.LimitError or *contact.InvalidError about the id, kind or body.
 func (s *Service) Send(to contact.ODID, id ID, kind string, body []byte) (Message, error) {
-	if err := checkOutgoing(id, kind, body); err != nil {
+	sent, err := s.SendMany([]Outgoing{{To: to, ID: id, Kind: kind, Body: body}})
+	if err != nil {
 		return Message{}, err
 	}
-	var m Message
-	err := s.db.Update(func(tx *store.Tx) (err error) {
-		m, err = s.enqueue(tx, to, id, kind, body)
-		return err
-	})
-	return m, err
+	return sent[0].Message, sent[0].Err
 }
 
-func (s *Service) enqueue(tx *store.Tx, to contact.ODID, id ID, kind string, body []byte) (Message, error) {
-	at, found, err := idTable.Get(tx, id[:])
+func (s *Service) enqueue(b *batch, m Outgoing) (Message, error) {
+	at, found, err := idTable.Get(b.tx, m.ID[:])
 	if err != nil {
 		return Message{}, err
 	}
 	if found {
-		return s.again(tx, at, to, kind, body)
+		return s.again(b.tx, at, m)
 	}
-	v, known, err := s.relation(tx, to)
+	to, err := b.recipient(m.To)
 	if err != nil {
 		return Message{}, err
 	}
-	if v.Status == contact.StatusBlocked || v.Status == contact.StatusReported {
-		return Message{}, fmt.Errorf("send to %s: %w", to.Short(), ErrBlocked)
+	if to.view.Status == contact.StatusBlocked || to.view.Status == contact.StatusReported {
+		return Message{}, fmt.Errorf("send to %s: %w", m.To.Short(), ErrBlocked)
 	}
-	if !known || !listed(v) {
-		return Message{}, fmt.Errorf("%w: %s; add or pair it first", ErrNotContact, to.Short())
+	if !to.known || !listed(to.view) {
+		return Message{}, fmt.Errorf("%w: %s; add or pair it first", ErrNotContact, m.To.Short())
 	}
-	peer, err := getPeer(tx, to)
-	if err != nil {
+	if to.peer.Queued >= MaxQueued {
+		return Message{}, fmt.Errorf("%w: %d messages wait for %s already; cancel some or wait until it is reached", ErrQueueFull, to.peer.Queued, m.To.Short())
+	}
+	to.added++
+	to.peer.Order++
+	to.peer.Queued++
+	r := record{ID: m.ID, Direction: Out, Kind: m.Kind, Body: m.Body, State: Queued, Sent: millis(b.now)}
+	if err := putNew(b.tx, m.To, to.peer.Order, r); err != nil {
 		return Message{}, err
 	}
-	if peer.Queued >= MaxQueued {
-		return Message{}, fmt.Errorf("%w: %d messages wait for %s already; cancel some or wait until it is reached", ErrQueueFull, peer.Queued, to.Short())
-	}
-	now := time.Now()
-	peer.Order++
-	r := record{ID: id, Direction: Out, Kind: kind, Body: body, State: Queued, Sent: millis(now)}
-	if err := putNew(tx, to, peer.Order, r); err != nil {
+	if err := outboxTable.Put(b.tx, placeKey(m.To, to.peer.Order), pending{Queued: r.Sent}); err != nil {
 		return Message{}, err
 	}
-	if err := outboxTable.Put(tx, placeKey(to, peer.Order), pending{Queued: r.Sent}); err != nil {
+	if err := emit(b.tx, contact.MessageQueued, m.To, m.ID, Queued); err != nil {
 		return Message{}, err
 	}
-	if err := countQueued(tx, &peer, +1); err != nil {
-		return Message{}, err
-	}
-	if err := peerTable.Put(tx, to[:], peer); err != nil {
-		return Message{}, err
-	}
-	if err := emit(tx, contact.MessageQueued, to, id, Queued); err != nil {
-		return Message{}, err
-	}
-	tx.OnCommit(func() { s.queued(to, now) })
-	m := r.message(to, peer.Order)
-	m.Waiting = s.waiting(to, peer, pending{}, v)
-	return m, nil
+	out := r.message(m.To, to.peer.Order)
+	out.Waiting = s.waiting(m.To, to.peer, pending{}, to.view)
+	return out, nil
 }
 
 // again answers a Send whose id is known.
-func (s *Service) again(tx *store.Tx, at place, to contact.ODID, kind string, body []byte) (Message, error) {
+func (s *Service) again(tx *store.Tx, at place, m Outgoing) (Message, error) {
 	r, found, err := historyTable.Get(tx, placeKey(at.Contact, at.Order))
 	if err != nil {
 		return Message{}, err
 	}
-	if !found || at.Contact != to || r.Direction != Out || r.Kind != kind || !bytes.Equal(r.Body, body) {
+	if !found || at.Contact != m.To || r.Direction != Out || r.Kind != m.Kind || !bytes.Equal(r.Body, m.Body) {
 		return Message{}, fmt.Errorf("%w: send under a new id", ErrConflict)
 	}
 	return s.complete(tx, at, r)

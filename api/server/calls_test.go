@@ -77,6 +77,40 @@ func TestPairWriteAndFollow(t *testing.T) {
 	}
 }
 
+func TestManyMessagesAtOnce(t *testing.T) {
+	w := newWorld(t)
+	ada, bob := w.user("ada"), w.user("bob")
+	ada.pair(bob)
+	ids := []string{newID(t), newID(t)}
+	req := &contactsv1.SendManyRequest{Messages: []*contactsv1.SendMessageRequest{
+		{Id: ids[0], Contact: "bob", Text: "one"},
+		{Contact: "nobody", Text: "lost"},
+		{Id: "7", Contact: "bob", Text: "without an id"},
+		{Id: ids[1], Contact: bob.odid, Text: "two"},
+		{Id: ids[0], Contact: "bob", Text: "another"},
+		{Contact: "bob", Text: strings.Repeat("x", 64<<10+1)},
+		{Contact: "bob", Text: "three"},
+	}}
+	r, err := ada.Messages().SendMany(ada.ctx(), req)
+	if err != nil || len(r.Results) != len(req.Messages) {
+		t.Fatalf("%v, %v", r, err)
+	}
+	for i, reason := range []string{"", "no_contact", "invalid", "", "id_conflict", "limit", ""} {
+		got := r.Results[i]
+		if got.Ok != (reason == "") || got.Reason != reason || got.Ok != (got.State == "queued") || got.Ok != (got.Error == "") || got.Ok && got.Id == "" {
+			t.Errorf("result %d: %v, want reason %q", i, got, reason)
+		}
+	}
+	bob.until("three messages", func() bool {
+		got, err := bob.Messages().ListMessages(bob.ctx(), &contactsv1.ListMessagesRequest{Contact: "ada"})
+		return err == nil && len(got.Messages) == 3 && got.Messages[2].Text == "three"
+	})
+	_, err = ada.Messages().SendMany(ada.ctx(), &contactsv1.SendManyRequest{Messages: make([]*contactsv1.SendMessageRequest, 1001)})
+	if e := client.Explain(err); e == nil || e.Limit != "1000 items" || e.Field != "messages" {
+		t.Errorf("too many: %+v", e)
+	}
+}
+
 func TestPresenceIsWatched(t *testing.T) {
 	w := newWorld(t)
 	ada, bob := w.user("ada"), w.user("bob")

@@ -210,6 +210,21 @@ func (s *Server) untilStop(ctx context.Context) (context.Context, context.Cancel
 	return ctx, func() { unlink(); cancel() }
 }
 
+// reasonOf is the stable word of an error that was explained.
+func reasonOf(err error) string {
+	var e *connect.Error
+	if errors.As(err, &e) {
+		for _, d := range e.Details() {
+			if v, err := d.Value(); err == nil {
+				if info, ok := v.(*contactsv1.ErrorInfo); ok {
+					return info.Reason
+				}
+			}
+		}
+	}
+	return ""
+}
+
 // textOf is what an error that was explained says.
 func textOf(err error) string {
 	var e *connect.Error

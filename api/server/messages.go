@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 
 	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/contact"
 	"contactsd/message"
 )
 
@@ -24,6 +25,60 @@ func (s messages) SendMessage(_ context.Context, req *contactsv1.SendMessageRequ
 		return nil, err
 	}
 	return &contactsv1.SendMessageResponse{Id: m.ID.String(), State: m.State.String()}, nil
+}
+
+// SendMany looks a name up once, however many messages go to it.
+func (s messages) SendMany(_ context.Context, req *contactsv1.SendManyRequest) (*contactsv1.SendManyResponse, error) {
+	if len(req.Messages) > message.MaxBatch {
+		return nil, &contact.LimitError{Field: "messages", Got: len(req.Messages), Limit: message.MaxBatch, Unit: "items"}
+	}
+	type found struct {
+		peer contact.ODID
+		err  error
+	}
+	names := make(map[string]found)
+	results := make([]*contactsv1.SendResult, len(req.Messages))
+	out := make([]message.Outgoing, 0, len(req.Messages))
+	to := make([]*contactsv1.SendResult, 0, len(req.Messages)) // of out
+	for i, m := range req.Messages {
+		r := &contactsv1.SendResult{Id: m.GetId()}
+		results[i] = r
+		id, err := messageID(m.GetId())
+		if err != nil {
+			s.fail(r, err)
+			continue
+		}
+		r.Id = id.String()
+		f, known := names[m.GetContact()]
+		if !known {
+			c, err := s.find(m.GetContact())
+			f = found{c.ODID, err}
+			names[m.GetContact()] = f
+		}
+		if f.err != nil {
+			s.fail(r, f.err)
+			continue
+		}
+		out = append(out, message.Outgoing{To: f.peer, ID: id, Kind: message.KindText, Body: []byte(m.GetText())})
+		to = append(to, r)
+	}
+	sent, err := s.node.Message.SendMany(out)
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range sent {
+		if m.Err != nil {
+			s.fail(to[i], m.Err)
+			continue
+		}
+		to[i].Ok, to[i].State = true, m.Message.State.String()
+	}
+	return &contactsv1.SendManyResponse{Results: results}, nil
+}
+
+func (s messages) fail(r *contactsv1.SendResult, err error) {
+	told := explainer{s.Server}.explain("SendMany", err)
+	r.Error, r.Reason = textOf(told), reasonOf(told)
 }
 
 func messageID(text string) (message.ID, error) {

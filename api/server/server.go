@@ -29,6 +29,7 @@ import (
 // Limits of what a caller may send.
 const (
 	maxRequest        = 512 << 10 // bytes: a text of 64 KiB with every byte escaped, and more
+	maxBatchRequest   = 8 << 20   // bytes, of the calls about messages
 	maxHeader         = 16 << 10  // bytes
 	readHeaderTimeout = 5 * time.Second
 	idleTimeout       = 2 * time.Minute
@@ -96,7 +97,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle(contactsv1connect.NewPairingServiceHandler(pairs{s}, opts...))
 	mux.Handle(contactsv1connect.NewContactsServiceHandler(contacts{s}, opts...))
 	mux.Handle(contactsv1connect.NewPresenceServiceHandler(presences{s}, opts...))
-	mux.Handle(contactsv1connect.NewMessagesServiceHandler(messages{s}, opts...))
+	mux.Handle(contactsv1connect.NewMessagesServiceHandler(messages{s}, append(opts, connect.WithReadMaxBytes(maxBatchRequest))...))
 	mux.Handle(contactsv1connect.NewEventsServiceHandler(events{s}, opts...))
 	mux.HandleFunc("GET /v1/events", s.serveEvents)
 	return guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -102,6 +102,23 @@ func (u *user) ctx() context.Context {
 	return ctx
 }
 
+// until waits for what must happen; each event is a reason to look again.
+func (u *user) until(what string, happened func() bool) {
+	u.t.Helper()
+	ctx := u.ctx()
+	for {
+		emitted := u.node.DB.Emitted()
+		if happened() {
+			return
+		}
+		select {
+		case <-emitted:
+		case <-ctx.Done():
+			u.t.Fatalf("%s: not in time", what)
+		}
+	}
+}
+
 // pair pairs u, who shows the code, with v.
 func (u *user) pair(v *user) {
 	u.t.Helper()

@@ -3,65 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	contactsv1 "contactsd/api/contacts/v1"
 )
-
-// maxText is the daemon's limit; more is read only to be told that it is too much.
-const maxText = 64 << 10
-
-func (a *app) sendCommand() *cobra.Command {
-	var id string
-	cmd := &cobra.Command{
-		Use:   "send CONTACT TEXT",
-		Short: "send a message; it waits in the outbox until it is delivered",
-		Long: `send puts a message of at most 64 KiB into the outbox and returns. With - for
-TEXT it is read from stdin, without one newline at its end.`,
-		Example:           "  contactsctl send ada see you at six\n  uptime | contactsctl send ada -",
-		Args:              takes(2, -1),
-		ValidArgsFunction: a.names,
-		RunE: a.call(func(ctx context.Context, args []string) error {
-			text := strings.Join(args[1:], " ")
-			if text == "-" {
-				b, err := io.ReadAll(io.LimitReader(a.in, maxText+2))
-				if err != nil {
-					return fmt.Errorf("read stdin: %w", err)
-				}
-				text = strings.TrimSuffix(string(b), "\n")
-				if len(text) > maxText {
-					return usage("send it in parts", "stdin has more than a message: at most %d bytes", maxText)
-				}
-			}
-			return a.send(ctx, id, args[0], text)
-		}),
-	}
-	cmd.Flags().StringVar(&id, "id", "", "`UUID` (version 7) of the message; sending again under the same one changes nothing")
-	return cmd
-}
-
-func (a *app) send(ctx context.Context, id, to, text string) error {
-	if id == "" {
-		made, err := uuid.NewV7()
-		if err != nil {
-			return err
-		}
-		id = made.String()
-	}
-	r, err := a.client.Messages().SendMessage(ctx, &contactsv1.SendMessageRequest{Id: id, Contact: to, Text: text})
-	if err != nil {
-		return err
-	}
-	if a.json {
-		return a.object(r)
-	}
-	return a.say("%s  %s", r.State, r.Id)
-}
 
 func (a *app) messagesCommand() *cobra.Command {
 	var follow bool

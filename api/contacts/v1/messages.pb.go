@@ -263,6 +263,177 @@ func (x *SendMessageResponse) GetState() string {
 	return ""
 }
 
+type SendManyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 1000, and 8 MiB with all that belongs to the request. What goes to
+	// one contact arrives in this order.
+	Messages      []*SendMessageRequest `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendManyRequest) Reset() {
+	*x = SendManyRequest{}
+	mi := &file_contacts_v1_messages_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendManyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendManyRequest) ProtoMessage() {}
+
+func (x *SendManyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_messages_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendManyRequest.ProtoReflect.Descriptor instead.
+func (*SendManyRequest) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SendManyRequest) GetMessages() []*SendMessageRequest {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+// SendResult is what became of one message of many.
+type SendResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the message, also where the daemon made it.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Ok bool   `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
+	// As in SendMessageResponse; empty if it was refused.
+	State string `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	// Why not, for a person, and as the reason of an ErrorInfo; empty if ok.
+	Error         string `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendResult) Reset() {
+	*x = SendResult{}
+	mi := &file_contacts_v1_messages_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendResult) ProtoMessage() {}
+
+func (x *SendResult) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_messages_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendResult.ProtoReflect.Descriptor instead.
+func (*SendResult) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SendResult) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SendResult) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *SendResult) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *SendResult) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *SendResult) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type SendManyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each message, in order.
+	Results       []*SendResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendManyResponse) Reset() {
+	*x = SendManyResponse{}
+	mi := &file_contacts_v1_messages_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendManyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendManyResponse) ProtoMessage() {}
+
+func (x *SendManyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_messages_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendManyResponse.ProtoReflect.Descriptor instead.
+func (*SendManyResponse) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SendManyResponse) GetResults() []*SendResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
 type ListMessagesRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Contact string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
@@ -276,7 +447,7 @@ type ListMessagesRequest struct {
 
 func (x *ListMessagesRequest) Reset() {
 	*x = ListMessagesRequest{}
-	mi := &file_contacts_v1_messages_proto_msgTypes[3]
+	mi := &file_contacts_v1_messages_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -288,7 +459,7 @@ func (x *ListMessagesRequest) String() string {
 func (*ListMessagesRequest) ProtoMessage() {}
 
 func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_messages_proto_msgTypes[3]
+	mi := &file_contacts_v1_messages_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -301,7 +472,7 @@ func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ListMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{3}
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListMessagesRequest) GetContact() string {
@@ -336,7 +507,7 @@ type ListMessagesResponse struct {
 
 func (x *ListMessagesResponse) Reset() {
 	*x = ListMessagesResponse{}
-	mi := &file_contacts_v1_messages_proto_msgTypes[4]
+	mi := &file_contacts_v1_messages_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -348,7 +519,7 @@ func (x *ListMessagesResponse) String() string {
 func (*ListMessagesResponse) ProtoMessage() {}
 
 func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_messages_proto_msgTypes[4]
+	mi := &file_contacts_v1_messages_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -361,7 +532,7 @@ func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ListMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{4}
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListMessagesResponse) GetMessages() []*Message {
@@ -387,7 +558,7 @@ type GetMessageRequest struct {
 
 func (x *GetMessageRequest) Reset() {
 	*x = GetMessageRequest{}
-	mi := &file_contacts_v1_messages_proto_msgTypes[5]
+	mi := &file_contacts_v1_messages_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -399,7 +570,7 @@ func (x *GetMessageRequest) String() string {
 func (*GetMessageRequest) ProtoMessage() {}
 
 func (x *GetMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_messages_proto_msgTypes[5]
+	mi := &file_contacts_v1_messages_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -412,7 +583,7 @@ func (x *GetMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMessageRequest.ProtoReflect.Descriptor instead.
 func (*GetMessageRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{5}
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetMessageRequest) GetId() string {
@@ -431,7 +602,7 @@ type GetMessageResponse struct {
 
 func (x *GetMessageResponse) Reset() {
 	*x = GetMessageResponse{}
-	mi := &file_contacts_v1_messages_proto_msgTypes[6]
+	mi := &file_contacts_v1_messages_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -443,7 +614,7 @@ func (x *GetMessageResponse) String() string {
 func (*GetMessageResponse) ProtoMessage() {}
 
 func (x *GetMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_messages_proto_msgTypes[6]
+	mi := &file_contacts_v1_messages_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -456,7 +627,7 @@ func (x *GetMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMessageResponse.ProtoReflect.Descriptor instead.
 func (*GetMessageResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{6}
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetMessageResponse) GetMessage() *Message {
@@ -480,7 +651,7 @@ type ListOutboxRequest struct {
 
 func (x *ListOutboxRequest) Reset() {
 	*x = ListOutboxRequest{}
-	mi := &file_contacts_v1_messages_proto_msgTypes[7]
+	mi := &file_contacts_v1_messages_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -492,7 +663,7 @@ func (x *ListOutboxRequest) String() string {
 func (*ListOutboxRequest) ProtoMessage() {}
 
 func (x *ListOutboxRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_messages_proto_msgTypes[7]
+	mi := &file_contacts_v1_messages_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -505,7 +676,7 @@ func (x *ListOutboxRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOutboxRequest.ProtoReflect.Descriptor instead.
 func (*ListOutboxRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{7}
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListOutboxRequest) GetContact() string {
@@ -540,7 +711,7 @@ type ListOutboxResponse struct {
 
 func (x *ListOutboxResponse) Reset() {
 	*x = ListOutboxResponse{}
-	mi := &file_contacts_v1_messages_proto_msgTypes[8]
+	mi := &file_contacts_v1_messages_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -552,7 +723,7 @@ func (x *ListOutboxResponse) String() string {
 func (*ListOutboxResponse) ProtoMessage() {}
 
 func (x *ListOutboxResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_messages_proto_msgTypes[8]
+	mi := &file_contacts_v1_messages_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -565,7 +736,7 @@ func (x *ListOutboxResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOutboxResponse.ProtoReflect.Descriptor instead.
 func (*ListOutboxResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{8}
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListOutboxResponse) GetMessages() []*Message {
@@ -591,7 +762,7 @@ type CancelMessageRequest struct {
 
 func (x *CancelMessageRequest) Reset() {
 	*x = CancelMessageRequest{}
-	mi := &file_contacts_v1_messages_proto_msgTypes[9]
+	mi := &file_contacts_v1_messages_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -603,7 +774,7 @@ func (x *CancelMessageRequest) String() string {
 func (*CancelMessageRequest) ProtoMessage() {}
 
 func (x *CancelMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_messages_proto_msgTypes[9]
+	mi := &file_contacts_v1_messages_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -616,7 +787,7 @@ func (x *CancelMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelMessageRequest.ProtoReflect.Descriptor instead.
 func (*CancelMessageRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{9}
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CancelMessageRequest) GetId() string {
@@ -635,7 +806,7 @@ type CancelMessageResponse struct {
 
 func (x *CancelMessageResponse) Reset() {
 	*x = CancelMessageResponse{}
-	mi := &file_contacts_v1_messages_proto_msgTypes[10]
+	mi := &file_contacts_v1_messages_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -647,7 +818,7 @@ func (x *CancelMessageResponse) String() string {
 func (*CancelMessageResponse) ProtoMessage() {}
 
 func (x *CancelMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_messages_proto_msgTypes[10]
+	mi := &file_contacts_v1_messages_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -660,7 +831,7 @@ func (x *CancelMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelMessageResponse.ProtoReflect.Descriptor instead.
 func (*CancelMessageResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{10}
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CancelMessageResponse) GetMessage() *Message {
@@ -693,7 +864,18 @@ const file_contacts_v1_messages_proto_rawDesc = "" +
 	"\x04text\x18\x03 \x01(\tR\x04text\";\n" +
 	"\x13SendMessageResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
-	"\x05state\x18\x02 \x01(\tR\x05state\"k\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\"N\n" +
+	"\x0fSendManyRequest\x12;\n" +
+	"\bmessages\x18\x01 \x03(\v2\x1f.contacts.v1.SendMessageRequestR\bmessages\"p\n" +
+	"\n" +
+	"SendResult\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x0e\n" +
+	"\x02ok\x18\x02 \x01(\bR\x02ok\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\x12\x14\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"E\n" +
+	"\x10SendManyResponse\x121\n" +
+	"\aresults\x18\x01 \x03(\v2\x17.contacts.v1.SendResultR\aresults\"k\n" +
 	"\x13ListMessagesRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\rR\bpageSize\x12\x1d\n" +
@@ -717,9 +899,10 @@ const file_contacts_v1_messages_proto_rawDesc = "" +
 	"\x14CancelMessageRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"G\n" +
 	"\x15CancelMessageResponse\x12.\n" +
-	"\amessage\x18\x01 \x01(\v2\x14.contacts.v1.MessageR\amessage2\xae\x03\n" +
+	"\amessage\x18\x01 \x01(\v2\x14.contacts.v1.MessageR\amessage2\xf7\x03\n" +
 	"\x0fMessagesService\x12P\n" +
-	"\vSendMessage\x12\x1f.contacts.v1.SendMessageRequest\x1a .contacts.v1.SendMessageResponse\x12S\n" +
+	"\vSendMessage\x12\x1f.contacts.v1.SendMessageRequest\x1a .contacts.v1.SendMessageResponse\x12G\n" +
+	"\bSendMany\x12\x1c.contacts.v1.SendManyRequest\x1a\x1d.contacts.v1.SendManyResponse\x12S\n" +
 	"\fListMessages\x12 .contacts.v1.ListMessagesRequest\x1a!.contacts.v1.ListMessagesResponse\x12M\n" +
 	"\n" +
 	"GetMessage\x12\x1e.contacts.v1.GetMessageRequest\x1a\x1f.contacts.v1.GetMessageResponse\x12M\n" +
@@ -739,44 +922,51 @@ func file_contacts_v1_messages_proto_rawDescGZIP() []byte {
 	return file_contacts_v1_messages_proto_rawDescData
 }
 
-var file_contacts_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_contacts_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_contacts_v1_messages_proto_goTypes = []any{
 	(*Message)(nil),               // 0: contacts.v1.Message
 	(*SendMessageRequest)(nil),    // 1: contacts.v1.SendMessageRequest
 	(*SendMessageResponse)(nil),   // 2: contacts.v1.SendMessageResponse
-	(*ListMessagesRequest)(nil),   // 3: contacts.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),  // 4: contacts.v1.ListMessagesResponse
-	(*GetMessageRequest)(nil),     // 5: contacts.v1.GetMessageRequest
-	(*GetMessageResponse)(nil),    // 6: contacts.v1.GetMessageResponse
-	(*ListOutboxRequest)(nil),     // 7: contacts.v1.ListOutboxRequest
-	(*ListOutboxResponse)(nil),    // 8: contacts.v1.ListOutboxResponse
-	(*CancelMessageRequest)(nil),  // 9: contacts.v1.CancelMessageRequest
-	(*CancelMessageResponse)(nil), // 10: contacts.v1.CancelMessageResponse
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*SendManyRequest)(nil),       // 3: contacts.v1.SendManyRequest
+	(*SendResult)(nil),            // 4: contacts.v1.SendResult
+	(*SendManyResponse)(nil),      // 5: contacts.v1.SendManyResponse
+	(*ListMessagesRequest)(nil),   // 6: contacts.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),  // 7: contacts.v1.ListMessagesResponse
+	(*GetMessageRequest)(nil),     // 8: contacts.v1.GetMessageRequest
+	(*GetMessageResponse)(nil),    // 9: contacts.v1.GetMessageResponse
+	(*ListOutboxRequest)(nil),     // 10: contacts.v1.ListOutboxRequest
+	(*ListOutboxResponse)(nil),    // 11: contacts.v1.ListOutboxResponse
+	(*CancelMessageRequest)(nil),  // 12: contacts.v1.CancelMessageRequest
+	(*CancelMessageResponse)(nil), // 13: contacts.v1.CancelMessageResponse
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_contacts_v1_messages_proto_depIdxs = []int32{
-	11, // 0: contacts.v1.Message.sent_at:type_name -> google.protobuf.Timestamp
-	11, // 1: contacts.v1.Message.delivered_at:type_name -> google.protobuf.Timestamp
-	11, // 2: contacts.v1.Message.read_at:type_name -> google.protobuf.Timestamp
-	0,  // 3: contacts.v1.ListMessagesResponse.messages:type_name -> contacts.v1.Message
-	0,  // 4: contacts.v1.GetMessageResponse.message:type_name -> contacts.v1.Message
-	0,  // 5: contacts.v1.ListOutboxResponse.messages:type_name -> contacts.v1.Message
-	0,  // 6: contacts.v1.CancelMessageResponse.message:type_name -> contacts.v1.Message
-	1,  // 7: contacts.v1.MessagesService.SendMessage:input_type -> contacts.v1.SendMessageRequest
-	3,  // 8: contacts.v1.MessagesService.ListMessages:input_type -> contacts.v1.ListMessagesRequest
-	5,  // 9: contacts.v1.MessagesService.GetMessage:input_type -> contacts.v1.GetMessageRequest
-	7,  // 10: contacts.v1.MessagesService.ListOutbox:input_type -> contacts.v1.ListOutboxRequest
-	9,  // 11: contacts.v1.MessagesService.CancelMessage:input_type -> contacts.v1.CancelMessageRequest
-	2,  // 12: contacts.v1.MessagesService.SendMessage:output_type -> contacts.v1.SendMessageResponse
-	4,  // 13: contacts.v1.MessagesService.ListMessages:output_type -> contacts.v1.ListMessagesResponse
-	6,  // 14: contacts.v1.MessagesService.GetMessage:output_type -> contacts.v1.GetMessageResponse
-	8,  // 15: contacts.v1.MessagesService.ListOutbox:output_type -> contacts.v1.ListOutboxResponse
-	10, // 16: contacts.v1.MessagesService.CancelMessage:output_type -> contacts.v1.CancelMessageResponse
-	12, // [12:17] is the sub-list for method output_type
-	7,  // [7:12] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	14, // 0: contacts.v1.Message.sent_at:type_name -> google.protobuf.Timestamp
+	14, // 1: contacts.v1.Message.delivered_at:type_name -> google.protobuf.Timestamp
+	14, // 2: contacts.v1.Message.read_at:type_name -> google.protobuf.Timestamp
+	1,  // 3: contacts.v1.SendManyRequest.messages:type_name -> contacts.v1.SendMessageRequest
+	4,  // 4: contacts.v1.SendManyResponse.results:type_name -> contacts.v1.SendResult
+	0,  // 5: contacts.v1.ListMessagesResponse.messages:type_name -> contacts.v1.Message
+	0,  // 6: contacts.v1.GetMessageResponse.message:type_name -> contacts.v1.Message
+	0,  // 7: contacts.v1.ListOutboxResponse.messages:type_name -> contacts.v1.Message
+	0,  // 8: contacts.v1.CancelMessageResponse.message:type_name -> contacts.v1.Message
+	1,  // 9: contacts.v1.MessagesService.SendMessage:input_type -> contacts.v1.SendMessageRequest
+	3,  // 10: contacts.v1.MessagesService.SendMany:input_type -> contacts.v1.SendManyRequest
+	6,  // 11: contacts.v1.MessagesService.ListMessages:input_type -> contacts.v1.ListMessagesRequest
+	8,  // 12: contacts.v1.MessagesService.GetMessage:input_type -> contacts.v1.GetMessageRequest
+	10, // 13: contacts.v1.MessagesService.ListOutbox:input_type -> contacts.v1.ListOutboxRequest
+	12, // 14: contacts.v1.MessagesService.CancelMessage:input_type -> contacts.v1.CancelMessageRequest
+	2,  // 15: contacts.v1.MessagesService.SendMessage:output_type -> contacts.v1.SendMessageResponse
+	5,  // 16: contacts.v1.MessagesService.SendMany:output_type -> contacts.v1.SendManyResponse
+	7,  // 17: contacts.v1.MessagesService.ListMessages:output_type -> contacts.v1.ListMessagesResponse
+	9,  // 18: contacts.v1.MessagesService.GetMessage:output_type -> contacts.v1.GetMessageResponse
+	11, // 19: contacts.v1.MessagesService.ListOutbox:output_type -> contacts.v1.ListOutboxResponse
+	13, // 20: contacts.v1.MessagesService.CancelMessage:output_type -> contacts.v1.CancelMessageResponse
+	15, // [15:21] is the sub-list for method output_type
+	9,  // [9:15] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_messages_proto_init() }
@@ -790,7 +980,7 @@ func file_contacts_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contacts_v1_messages_proto_rawDesc), len(file_contacts_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -36,6 +36,9 @@ const (
 	// MessagesServiceSendMessageProcedure is the fully-qualified name of the MessagesService's
 	// SendMessage RPC.
 	MessagesServiceSendMessageProcedure = "/contacts.v1.MessagesService/SendMessage"
+	// MessagesServiceSendManyProcedure is the fully-qualified name of the MessagesService's SendMany
+	// RPC.
+	MessagesServiceSendManyProcedure = "/contacts.v1.MessagesService/SendMany"
 	// MessagesServiceListMessagesProcedure is the fully-qualified name of the MessagesService's
 	// ListMessages RPC.
 	MessagesServiceListMessagesProcedure = "/contacts.v1.MessagesService/ListMessages"
@@ -55,6 +58,9 @@ type MessagesServiceClient interface {
 	// SendMessage puts a message into the outbox and returns. Nothing needs the
 	// contact to be reachable.
 	SendMessage(context.Context, *v1.SendMessageRequest) (*v1.SendMessageResponse, error)
+	// SendMany does the same with many messages, to any contacts, which are durable
+	// together when it returns. Each is taken or refused for itself.
+	SendMany(context.Context, *v1.SendManyRequest) (*v1.SendManyResponse, error)
 	// ListMessages returns a page of the history with a contact, oldest first.
 	ListMessages(context.Context, *v1.ListMessagesRequest) (*v1.ListMessagesResponse, error)
 	GetMessage(context.Context, *v1.GetMessageRequest) (*v1.GetMessageResponse, error)
@@ -80,6 +86,12 @@ func NewMessagesServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			httpClient,
 			baseURL+MessagesServiceSendMessageProcedure,
 			connect.WithSchema(messagesServiceMethods.ByName("SendMessage")),
+			connect.WithClientOptions(opts...),
+		),
+		sendMany: connect.NewClient[v1.SendManyRequest, v1.SendManyResponse](
+			httpClient,
+			baseURL+MessagesServiceSendManyProcedure,
+			connect.WithSchema(messagesServiceMethods.ByName("SendMany")),
 			connect.WithClientOptions(opts...),
 		),
 		listMessages: connect.NewClient[v1.ListMessagesRequest, v1.ListMessagesResponse](
@@ -112,6 +124,7 @@ func NewMessagesServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 // messagesServiceClient implements MessagesServiceClient.
 type messagesServiceClient struct {
 	sendMessage   *connect.Client[v1.SendMessageRequest, v1.SendMessageResponse]
+	sendMany      *connect.Client[v1.SendManyRequest, v1.SendManyResponse]
 	listMessages  *connect.Client[v1.ListMessagesRequest, v1.ListMessagesResponse]
 	getMessage    *connect.Client[v1.GetMessageRequest, v1.GetMessageResponse]
 	listOutbox    *connect.Client[v1.ListOutboxRequest, v1.ListOutboxResponse]
@@ -121,6 +134,15 @@ type messagesServiceClient struct {
 // SendMessage calls contacts.v1.MessagesService.SendMessage.
 func (c *messagesServiceClient) SendMessage(ctx context.Context, req *v1.SendMessageRequest) (*v1.SendMessageResponse, error) {
 	response, err := c.sendMessage.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SendMany calls contacts.v1.MessagesService.SendMany.
+func (c *messagesServiceClient) SendMany(ctx context.Context, req *v1.SendManyRequest) (*v1.SendManyResponse, error) {
+	response, err := c.sendMany.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -168,6 +190,9 @@ type MessagesServiceHandler interface {
 	// SendMessage puts a message into the outbox and returns. Nothing needs the
 	// contact to be reachable.
 	SendMessage(context.Context, *v1.SendMessageRequest) (*v1.SendMessageResponse, error)
+	// SendMany does the same with many messages, to any contacts, which are durable
+	// together when it returns. Each is taken or refused for itself.
+	SendMany(context.Context, *v1.SendManyRequest) (*v1.SendManyResponse, error)
 	// ListMessages returns a page of the history with a contact, oldest first.
 	ListMessages(context.Context, *v1.ListMessagesRequest) (*v1.ListMessagesResponse, error)
 	GetMessage(context.Context, *v1.GetMessageRequest) (*v1.GetMessageResponse, error)
@@ -189,6 +214,12 @@ func NewMessagesServiceHandler(svc MessagesServiceHandler, opts ...connect.Handl
 		MessagesServiceSendMessageProcedure,
 		svc.SendMessage,
 		connect.WithSchema(messagesServiceMethods.ByName("SendMessage")),
+		connect.WithHandlerOptions(opts...),
+	)
+	messagesServiceSendManyHandler := connect.NewUnaryHandlerSimple(
+		MessagesServiceSendManyProcedure,
+		svc.SendMany,
+		connect.WithSchema(messagesServiceMethods.ByName("SendMany")),
 		connect.WithHandlerOptions(opts...),
 	)
 	messagesServiceListMessagesHandler := connect.NewUnaryHandlerSimple(
@@ -219,6 +250,8 @@ func NewMessagesServiceHandler(svc MessagesServiceHandler, opts ...connect.Handl
 		switch r.URL.Path {
 		case MessagesServiceSendMessageProcedure:
 			messagesServiceSendMessageHandler.ServeHTTP(w, r)
+		case MessagesServiceSendManyProcedure:
+			messagesServiceSendManyHandler.ServeHTTP(w, r)
 		case MessagesServiceListMessagesProcedure:
 			messagesServiceListMessagesHandler.ServeHTTP(w, r)
 		case MessagesServiceGetMessageProcedure:
@@ -238,6 +271,10 @@ type UnimplementedMessagesServiceHandler struct{}
 
 func (UnimplementedMessagesServiceHandler) SendMessage(context.Context, *v1.SendMessageRequest) (*v1.SendMessageResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.MessagesService.SendMessage is not implemented"))
+}
+
+func (UnimplementedMessagesServiceHandler) SendMany(context.Context, *v1.SendManyRequest) (*v1.SendManyResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.MessagesService.SendMany is not implemented"))
 }
 
 func (UnimplementedMessagesServiceHandler) ListMessages(context.Context, *v1.ListMessagesRequest) (*v1.ListMessagesResponse, error) {
