@@ -33,6 +33,7 @@ type spec struct {
 	bucket     string
 	version    uint32
 	migrations []Migration
+	decode     func(data []byte) error // whether a record of the version can be read
 }
 
 // NewTable describes a table. Records are of the given version, 1 or more;
@@ -40,7 +41,13 @@ type spec struct {
 // name never changes; Open returns an error for one that is empty, too long or
 // used twice.
 func NewTable[V any](name string, version uint32, migrations ...Migration) Table[V] {
-	return Table[V]{spec{name: name, bucket: tablePrefix + name, version: version, migrations: migrations}}
+	return Table[V]{spec{
+		name: name, bucket: tablePrefix + name, version: version, migrations: migrations,
+		decode: func(data []byte) error {
+			_, err := decode[V](data)
+			return err
+		},
+	}}
 }
 
 func (t Table[V]) definition() spec { return t.spec }
@@ -158,8 +165,7 @@ func encode[V any](v V) ([]byte, error) {
 	if len(data) > MaxRecordSize {
 		return nil, fmt.Errorf("record of %d bytes, at most %d", len(data), MaxRecordSize)
 	}
-	var back V
-	if err := codec.Unmarshal(data, &back); err != nil {
+	if err := codec.Check(data); err != nil {
 		return nil, fmt.Errorf("record that could not be read again: %w", err)
 	}
 	return data, nil

@@ -85,9 +85,13 @@ func UnmarshalCanonical(data []byte, v any) error {
 // Fixed decodes a CBOR byte string of exactly len(dst) bytes into dst. Arrays of
 // bytes need it: the plain decoder pads short input and cuts long input.
 func Fixed(dst, data []byte) error {
-	const byteString = 2 // major type; the decoder would take a list of numbers as well
-	if len(data) == 0 || data[0]>>5 != byteString {
+	major, n, rest, err := head(data)
+	if err != nil || major != majorBytes { // the decoder would take a list of numbers as well
 		return errors.New("not a byte string")
+	}
+	if n == uint64(len(dst)) && n == uint64(len(rest)) {
+		copy(dst, rest)
+		return nil
 	}
 	var b []byte
 	if err := Unmarshal(data, &b); err != nil {
