@@ -3,6 +3,7 @@ package server
 import (
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -127,12 +128,18 @@ func parseCursor(field, text string) (uint64, error) {
 }
 
 // clip shortens what a caller sent for use in an error.
-func clip(s string) string {
-	const most = 64
-	if len(s) > most {
-		return s[:most] + "…"
+func clip(s string) string { return clipTo(s, 64) }
+
+// clipTo returns at most so many bytes of s, of whole characters, and a mark if
+// that is not all.
+func clipTo(s string, most int) string {
+	if len(s) <= most {
+		return s
 	}
-	return s
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most] + "…"
 }
 
 const (

@@ -103,7 +103,7 @@ var errStopping = errors.New("the daemon is stopping")
 func explain(err error) (e *connect.Error, known bool) {
 	var ready *connect.Error
 	if errors.As(err, &ready) {
-		return ready, true
+		return reasoned(ready), true
 	}
 	var limit *contact.LimitError
 	if errors.As(err, &limit) {
@@ -142,8 +142,11 @@ func explain(err error) (e *connect.Error, known bool) {
 	return told(connect.CodeInternal, err.Error(), &contactsv1.ErrorInfo{Reason: "internal", Hint: "the daemon's log says more"}), false
 }
 
+// maxErrorText bounds the text of an error, which may repeat what the caller sent.
+const maxErrorText = 1000 // bytes
+
 func told(code connect.Code, text string, info *contactsv1.ErrorInfo) *connect.Error {
-	e := connect.NewError(code, errors.New(text))
+	e := connect.NewError(code, errors.New(clipTo(text, maxErrorText)))
 	if d, err := connect.NewErrorDetail(info); err == nil {
 		e.AddDetail(d)
 	}
