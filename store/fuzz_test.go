@@ -68,7 +68,10 @@ func FuzzOpen(f *testing.F) {
 		if err := os.WriteFile(path, file, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		useMangled(path)
+		report, checkErr := Check(path, notes, lists)
+		if err := useMangled(path); errors.Is(err, ErrCorrupt) && checkErr == nil && len(report.Damage) == 0 {
+			t.Fatalf("called whole, and refused: %v", err)
+		}
 	})
 }
 
@@ -85,10 +88,11 @@ func overwrite(file []byte, at uint32, v uint64) {
 	}
 }
 
-func useMangled(path string) {
+// useMangled returns the error of opening.
+func useMangled(path string) error {
 	db, err := Open(path, Options{NoSync: true, JournalLimit: 500}, notes, lists)
 	if err != nil {
-		return
+		return err
 	}
 	defer db.Close()
 	_ = db.View(func(tx *Tx) error {
@@ -105,4 +109,5 @@ func useMangled(path string) {
 			return errors.Join(notes.Put(tx, []byte("key-1"), note{Text: "x"}), notes.Delete(tx, []byte("key-2123")), tx.Emit(event(1)), lists.Put(tx, []byte("l"), nil))
 		})
 	}
+	return nil
 }

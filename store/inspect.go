@@ -58,23 +58,29 @@ func inspect(path string) (isNew bool, err error) {
 	if info.Size() == 0 {
 		return true, nil
 	}
+	return false, readFile(path, inspectFile)
+}
+
+// readFile calls f with the newest transaction of a store's file, under a shared
+// lock.
+func readFile(path string, f func(*bbolt.Tx, *os.File) error) error {
 	var file *os.File
 	opt := &bbolt.Options{ReadOnly: true, Timeout: lockTimeout, OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 		f, err := os.OpenFile(name, flag, mode)
 		file = f
 		return f, err
 	}}
-	err = contain(func() error {
+	err := contain(func() error {
 		b, err := bbolt.Open(path, fileMode, opt)
 		if err != nil {
 			return err
 		}
-		return errors.Join(b.View(func(tx *bbolt.Tx) error { return inspectFile(tx, file) }), b.Close())
+		return errors.Join(b.View(func(tx *bbolt.Tx) error { return f(tx, file) }), b.Close())
 	})
 	if err != nil && file != nil {
 		file.Close() // after a panic bbolt still holds it, and with it the lock
 	}
-	return false, openError(err)
+	return openError(err)
 }
 
 type inspector struct {
@@ -177,6 +183,16 @@ func (i *inspector) branch(p []byte) error {
 }
 
 func (i *inspector) leaf(p []byte) error {
+	return elements(p, func(nested bool, _, value []byte) error {
+		if !nested {
+			return nil
+		}
+		return i.bucket(value)
+	})
+}
+
+// elements calls f with each element of a leaf page; nested ones are buckets.
+func elements(p []byte, f func(nested bool, key, value []byte) error) error {
 	count := uint64(binary.NativeEndian.Uint16(p[10:]))
 	if pageHeader+count*elementSize > uint64(len(p)) {
 		return fmt.Errorf("%d elements", count)
@@ -188,11 +204,9 @@ func (i *inspector) leaf(p []byte) error {
 		if err := inside(p, at, pos, key, value); err != nil {
 			return err
 		}
-		if binary.NativeEndian.Uint32(e)&bucketFlag == 0 {
-			continue
-		}
-		begin := at + uint64(pos) + uint64(key)
-		if err := i.bucket(p[begin : begin+uint64(value)]); err != nil {
+		begin := at + uint64(pos)
+		middle := begin + uint64(key)
+		if err := f(binary.NativeEndian.Uint32(e)&bucketFlag != 0, p[begin:middle], p[middle:middle+uint64(value)]); err != nil {
 			return err
 		}
 	}
@@ -200,18 +214,30 @@ func (i *inspector) leaf(p []byte) error {
 }
 
 func (i *inspector) bucket(v []byte) error {
+	root, inline, err := openBucket(v)
+	switch {
+	case err != nil:
+		return err
+	case inline != nil:
+		return i.leaf(inline)
+	}
+	i.next = append(i.next, root)
+	return nil
+}
+
+// openBucket returns the page of a bucket's root, or the leaf within its value.
+func openBucket(v []byte) (root uint64, inline []byte, err error) {
 	if len(v) < bucketHeader {
-		return fmt.Errorf("bucket of %d bytes", len(v))
+		return 0, nil, fmt.Errorf("bucket of %d bytes", len(v))
 	}
 	if root := binary.NativeEndian.Uint64(v); root != 0 {
-		i.next = append(i.next, root)
-		return nil
+		return root, nil, nil
 	}
-	inline := v[bucketHeader:]
+	inline = v[bucketHeader:]
 	if len(inline) < pageHeader || binary.NativeEndian.Uint16(inline[8:]) != leafPage {
-		return errors.New("bucket that is no leaf")
+		return 0, nil, errors.New("bucket that is no leaf")
 	}
-	return i.leaf(inline)
+	return 0, inline, nil
 }
 
 // inside checks that an element's key and value lie behind it in its page.
