@@ -138,7 +138,7 @@ func TestPresenceSaysWhenLastSeen(t *testing.T) {
 
 func TestCountdownRedrawsOneLine(t *testing.T) {
 	a, out := printer()
-	c := &countdown{a: a}
+	c := &screen{a: a}
 	c.draw()
 	if out.Len() != 0 {
 		t.Errorf("drawn before there is a code: %q", out)
@@ -178,5 +178,42 @@ func TestJSONIsOneLine(t *testing.T) {
 	var v map[string]any
 	if strings.Count(out.String(), "\n") != 1 || json.Unmarshal(out.Bytes(), &v) != nil || v["cursor"] != "7" {
 		t.Errorf("got %q", out)
+	}
+}
+
+func TestWhyCodesAreLonger(t *testing.T) {
+	again := timestamppb.New(noon())
+	for want, c := range map[string]*contactsv1.Code{
+		"": {Accepts: "six_digits"},
+		"Codes have nine digits now: too many wrong ones were entered since this window was opened.":                                                           {Accepts: "nine_digits", Why: "window_limit"},
+		"Codes have nine digits now: too many wrong ones were entered in 24 hours. Six digits again from " + noon().Local().Format("2006-01-02 15:04") + ".":   {Accepts: "nine_digits", Why: "day_limit", SixDigitsAt: again},
+		"Links alone are accepted now: too many wrong ones were entered in 24 hours. Six digits again from " + noon().Local().Format("2006-01-02 15:04") + ".": {Accepts: "link", Why: "day_limit", SixDigitsAt: again},
+	} {
+		if got := reason(c); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestWaitingDevicesAreNumbered(t *testing.T) {
+	a, _ := printer()
+	var talk strings.Builder
+	a.talk = &talk
+	s := &screen{a: a}
+	if err := s.update(&contactsv1.ShowCodeResponse{Update: &contactsv1.ShowCodeResponse_Waiting{Waiting: &contactsv1.Waiting{Devices: []*contactsv1.WaitingDevice{
+		{Odid: "odid1aaaa", WrongCodes: 3}, {Odid: "odid1bbbb", Name: "Bob\x1b[2J", Only: true},
+	}}}}); err != nil {
+		t.Fatal(err)
+	}
+	want := "Devices that try to pair:\n  1  odid1aaaa  wrong codes: 3\n  2  odid1bbbb  Bob\\u001b[2J  served alone\n"
+	if talk.String() != want {
+		t.Errorf("%q, want %q", talk.String(), want)
+	}
+	talk.Reset()
+	for _, line := range []string{"3", "0", "x", "-1"} {
+		s.choose(t.Context(), line) // asks nobody: there is no client
+	}
+	if n := strings.Count(talk.String(), "there are 2 devices in the list"); n != 4 {
+		t.Errorf("%q", talk.String())
 	}
 }
