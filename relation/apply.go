@@ -52,8 +52,10 @@ func (s *Service) apply(tx *store.Tx, peer contact.ODID, h heard) error {
 	if err != nil {
 		return err
 	}
-	if !e.known {
-		return nil // staged, but by another pairing: still a stranger
+	if !e.known && h.yours == nil {
+		// Staged, but by another pairing: still a stranger, unless it can show that
+		// this device once said more than it remembers.
+		return nil
 	}
 	before := e.view()
 	if err := s.acknowledge(tx, &e, h); err != nil {

@@ -199,7 +199,9 @@ func (s *Service) answer(st transport.Stream) error {
 // answerStranger acknowledges what a stranger says and keeps nothing of it: a
 // device that is not listed can't make this one store anything. The exception
 // is proof, signed by this device itself, that it once said more than it
-// remembers: then it says now, for good, that the stranger is not listed.
+// remembers: then it says now, for good, that the stranger is not listed. A
+// stranger that shows an older word is told the last one again: it was restored
+// from a copy that does not have it, and would trust for ever.
 func (s *Service) answerStranger(st transport.Stream) error {
 	var in frame
 	if err := transport.NewFrameReader(st, maxFrame).Read(&in); err != nil {
@@ -212,13 +214,16 @@ func (s *Service) answerStranger(st transport.Stream) error {
 	}
 	out := frame{Yours: in.Mine}
 	if h.yours != nil {
-		outrun := false
 		err := s.cfg.DB.Update(func(tx *store.Tx) error {
 			e, err := load(tx, peer)
 			if err != nil {
 				return err
 			}
-			if outrun = contact.Outrun(e.row.Mine, e.row.Marks, *in.Yours, *h.yours); !outrun {
+			out.Mine = nil
+			if !contact.Outrun(e.row.Mine, e.row.Marks, *in.Yours, *h.yours) {
+				if !e.listed() && !same(e.row.Mine, in.Yours) {
+					out.Mine = e.row.Mine
+				}
 				return nil
 			}
 			e.row.Marks.MineSeq = h.yours.Seq

@@ -293,6 +293,34 @@ func TestRestoredFromABackupDoesNotBringARemovedContactBack(t *testing.T) {
 	})
 }
 
+func TestDeviceRestoredToBeforeItsRemovalDoesNotTrustForEver(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		a, b := w.paired()
+		copied := b.copy()
+		a.remove(b, false)
+		settle()
+		b.is(a, contact.StatusPending, contact.Untrusted)
+		b.restore(copied)
+		settle()
+		a.is(b, contact.StatusRemoved, contact.Untrusted)
+		b.is(a, contact.StatusPending, contact.Untrusted)
+	})
+}
+
+func TestBothRemovedAndOneRestoredDoesNotTrustForEver(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		a, b := w.paired()
+		copied := b.copy()
+		b.remove(a, true)
+		settle()
+		a.is(b, contact.StatusRemoved, contact.Untrusted)
+		b.restore(copied)
+		settle()
+		a.is(b, contact.StatusRemoved, contact.Untrusted)
+		b.is(a, contact.StatusPending, contact.Untrusted)
+	})
+}
+
 func TestDeviceThatLostItsStoreIsNotTrustedForEver(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a, b := w.paired()

@@ -25,3 +25,22 @@ func TestPairingHeldBackBringsNoRemovedContactBack(t *testing.T) {
 		a.is(b, contact.StatusRemoved, contact.Untrusted)
 	})
 }
+
+// A device with a pairing staged serves its peer, though nothing else is known of
+// it. Restored to such a copy, it has to take back what it said afterwards.
+func TestDeviceRestoredToAStagedPairingIsNotTrusted(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		a, b := w.device('a'), w.device('b')
+		a.staged.put(relation.Pairing{Peer: b.odid(), Name: "name", ID: pairOne})
+		copied := a.copy()
+		a.commit(b, pairTwo, 0)
+		b.commit(a, pairTwo, 0)
+		settle()
+		b.is(a, contact.StatusAccepted, contact.Paired)
+		a.restore(copied)
+		a.staged.put(relation.Pairing{Peer: b.odid(), Name: "name", ID: pairOne})
+		settle()
+		b.is(a, contact.StatusPending, contact.Untrusted)
+		a.is(b, contact.StatusNone, contact.Untrusted)
+	})
+}

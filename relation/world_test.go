@@ -2,6 +2,7 @@ package relation_test
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -146,6 +147,27 @@ func (d *device) halt() {
 	d.done.Wait()
 	if err := d.db.Close(); err != nil {
 		d.t.Error(err)
+	}
+}
+
+// copy returns what the device's store holds now; restore puts it back.
+func (d *device) copy() []byte {
+	d.t.Helper()
+	d.halt()
+	defer d.start()
+	b, err := os.ReadFile(d.path)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return b
+}
+
+func (d *device) restore(b []byte) {
+	d.t.Helper()
+	d.halt()
+	defer d.start()
+	if err := os.WriteFile(d.path, b, 0o600); err != nil {
+		d.t.Fatal(err)
 	}
 }
 
