@@ -17,6 +17,7 @@ import (
 	"contactsd/api/server"
 	"contactsd/contact"
 	"contactsd/identity"
+	"contactsd/internal/heap"
 	"contactsd/internal/home"
 	"contactsd/node"
 	"contactsd/store"
@@ -31,6 +32,7 @@ type runOptions struct {
 
 // run is the daemon from start to stop.
 func run(ctx context.Context, opt runOptions) (err error) {
+	defer heap.Floor()()
 	h, err := home.Resolve(opt.home)
 	if err != nil {
 		return err

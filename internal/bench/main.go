@@ -1,21 +1,26 @@
 // Command bench measures what a person waits for, with the real programs on
 // loopback, beside a floor measured in the same run, and prints one table.
 //
-//	go run ./internal/bench [-n RUNS] [-json]
+//	go run ./internal/bench [-n RUNS] [-only NAME] [-json]
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
+
+	"contactsd/internal/heap"
 )
 
 // row is one figure beside its limit or floor.
@@ -30,11 +35,22 @@ type row struct {
 
 func main() {
 	runs := flag.Int("n", 15, "runs of each measurement; medians are printed")
+	only := flag.String("only", "", "measure only what the names begin with, such as pairing or durable")
+	profile := flag.String("cpuprofile", "", "write a CPU profile of this process to a file")
 	asJSON := flag.Bool("json", false, "print a JSON array")
+	bareHost := flag.Bool("barehost", false, "be a libp2p host and no more, for a measurement of this program")
 	flag.Parse()
+	defer heap.Floor()() // as the daemon has it
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	rows, err := measure(ctx, *runs)
+	if *bareHost {
+		if err := runBareHost(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	rows, err := profiled(*profile, func() ([]row, error) { return measure(ctx, *runs, *only) })
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -50,6 +66,22 @@ func main() {
 	}
 }
 
+func profiled(path string, measure func() ([]row, error)) ([]row, error) {
+	if path == "" {
+		return measure()
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	rows, err := measure()
+	pprof.StopCPUProfile()
+	return rows, errors.Join(err, f.Close())
+}
+
 func table(rows []row) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "what\tmedian\tbeside\t\tratio")
@@ -59,23 +91,30 @@ func table(rows []row) error {
 	return w.Flush()
 }
 
-func measure(ctx context.Context, runs int) ([]row, error) {
+func measure(ctx context.Context, runs int, only string) ([]row, error) {
 	dir, err := os.MkdirTemp("", "contactsd-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	b := &bench{dir: dir, runs: runs}
-	for _, name := range []string{"contactsd", "contactsctl"} {
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, name), "./cmd/"+name)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("build %s: %w\n%s", name, err, out)
-		}
-	}
 	var rows []row
-	for _, m := range []func(context.Context) ([]row, error){b.sizes, b.pairing, b.presence, b.messages} {
-		r, err := m(ctx)
+	for _, m := range []struct {
+		name string
+		run  func(context.Context) ([]row, error)
+	}{
+		{"sizes", b.sizes},
+		{"pairing", b.pairing},
+		{"presence", b.presence},
+		{"messages", b.messages},
+		{"durable", b.durable},
+		{"api", b.api},
+		{"idle", b.idle},
+	} {
+		if !strings.HasPrefix(m.name, only) {
+			continue
+		}
+		r, err := m.run(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -86,13 +125,33 @@ func measure(ctx context.Context, runs int) ([]row, error) {
 
 // bench is what the measurements share.
 type bench struct {
-	dir  string
-	runs int
+	dir   string
+	runs  int
+	built bool
 }
 
 func (b *bench) program(name string) string { return filepath.Join(b.dir, name) }
 
-func (b *bench) sizes(context.Context) ([]row, error) {
+// build links the programs as a release does, once.
+func (b *bench) build(ctx context.Context) error {
+	if b.built {
+		return nil
+	}
+	for _, name := range []string{"contactsd", "contactsctl"} {
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", b.program(name), "./cmd/"+name)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("build %s: %w\n%s", name, err, out)
+		}
+	}
+	b.built = true
+	return nil
+}
+
+func (b *bench) sizes(ctx context.Context) ([]row, error) {
+	if err := b.build(ctx); err != nil {
+		return nil, err
+	}
 	var rows []row
 	for name, limit := range map[string]float64{"contactsd": 30, "contactsctl": 10} {
 		info, err := os.Stat(b.program(name))

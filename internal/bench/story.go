@@ -14,6 +14,9 @@ import (
 
 // pair starts two fresh devices.
 func (b *bench) pair(ctx context.Context, name string) (ana, bob *devices.Device, stop func(), err error) {
+	if err := b.build(ctx); err != nil {
+		return nil, nil, nil, err
+	}
 	ana = devices.New(b.program("contactsd"), filepath.Join(b.dir, name+"-a"), "Ana")
 	bob = devices.New(b.program("contactsd"), filepath.Join(b.dir, name+"-b"), "Bob")
 	stop = func() {

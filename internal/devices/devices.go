@@ -25,6 +25,8 @@ type Device struct {
 	client.Client
 	Name string
 	ODID string
+	// Started is how long the last Start took until the daemon answered.
+	Started time.Duration
 
 	program string
 	daemon  *exec.Cmd
@@ -44,6 +46,7 @@ func (d *Device) Start(ctx context.Context) error {
 		"--listen=/ip4/127.0.0.1/udp/0/quic-v1", "--listen=/ip4/127.0.0.1/tcp/0")
 	d.daemon.Stderr = &d.stderr
 	d.daemon.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	began := time.Now()
 	if err := d.daemon.Start(); err != nil {
 		return err
 	}
@@ -71,6 +74,7 @@ func (d *Device) Start(ctx context.Context) error {
 		d.Stop(syscall.SIGKILL)
 		return fmt.Errorf("%w\n%s", err, d.stderr.String())
 	}
+	d.Started = time.Since(began)
 	_, err = d.Device().SetProfile(ctx, &contactsv1.SetProfileRequest{Name: &d.Name})
 	return err
 }
@@ -83,6 +87,14 @@ func (d *Device) Stop(sig syscall.Signal) {
 	d.daemon.Process.Signal(sig)
 	<-d.exited
 	d.daemon = nil
+}
+
+// PID returns the process of the daemon, 0 if none runs.
+func (d *Device) PID() int {
+	if d.daemon == nil {
+		return 0
+	}
+	return d.daemon.Process.Pid
 }
 
 // Status asks the daemon how it is.

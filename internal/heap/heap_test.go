@@ -1,0 +1,35 @@
+package heap_test
+
+import (
+	"runtime"
+	"testing"
+
+	"contactsd/internal/heap"
+)
+
+func collections(f func()) uint32 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.NumGC - before.NumGC
+}
+
+var sink []byte
+
+func garbage() {
+	for range 32 << 10 {
+		sink = make([]byte, 1<<10)
+	}
+}
+
+func TestFloorSparesCollections(t *testing.T) {
+	without := collections(garbage)
+	release := heap.Floor()
+	with := collections(garbage)
+	release()
+	if with*2 > without {
+		t.Errorf("%d collections with the floor, %d without", with, without)
+	}
+}
