@@ -34,7 +34,7 @@ var (
 )
 
 const (
-	hintRestore = "restore it from a backup, or move it away to begin anew"
+	hintRestore = "put back a copy with: contactsd restore FILE, or move it away to begin anew; contactsd check says what is whole"
 	hintRestart = "check the disk, then start contactsd again"
 )
 

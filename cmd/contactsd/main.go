@@ -86,6 +86,7 @@ Settings come from flags, then the environment (CONTACTSD_HOME,
 CONTACTSD_LISTEN, CONTACTSD_MDNS, CONTACTSD_LOG_LEVEL), then config.toml.`,
 		Example: `  contactsd
   contactsd --home /tmp/ana --listen /ip4/127.0.0.1/tcp/0 --mdns=false
+  contactsd check
   contactsd demo`,
 		Version:       version,
 		Args:          cobra.NoArgs,
@@ -108,7 +109,7 @@ CONTACTSD_LISTEN, CONTACTSD_MDNS, CONTACTSD_LOG_LEVEL), then config.toml.`,
 	})
 	cmd.Args = noArguments
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(newDemoCommand())
+	cmd.AddCommand(newDemoCommand(), newCheckCommand(), newRestoreCommand())
 	cmd.InitDefaultHelpCmd()
 	for _, sub := range cmd.Commands() {
 		if sub.Name() == "help" {

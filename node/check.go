@@ -1,0 +1,90 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"contactsd/contact"
+	"contactsd/message"
+	"contactsd/relation"
+	"contactsd/store"
+)
+
+// Check examines the store at path, which no daemon uses, and changes nothing:
+// every page and record, the signature of every statement, and what the tables
+// say about each other. self is the device's ODID, zero if it is not known. The
+// error is that of store.Check.
+func Check(path string, self contact.ODID) (store.Report, error) {
+	r, err := store.Check(path, Tables()...)
+	if err != nil || len(r.Damage) > 0 {
+		return r, err
+	}
+	db, err := store.Open(path, store.Options{ReadOnly: true}, Tables()...)
+	if err != nil {
+		return r, err
+	}
+	err = db.View(func(tx *store.Tx) error {
+		return errors.Join(relation.Check(tx, self, &r.Damage), message.Check(tx, &r.Damage))
+	})
+	return r, errors.Join(err, db.Close())
+}
+
+// Restore puts a copy of a store in the place of the one at path, which no daemon
+// uses, and begins a new epoch of messages in it: what the device sent after the
+// copy was made went out under the old one. The store that was there is kept
+// beside it; kept is its path, "" if there was none. The copy is examined first,
+// and a damaged one is an error that wraps store.ErrCorrupt.
+func Restore(copied, path string, self contact.ODID) (kept string, err error) {
+	r, err := Check(copied, self)
+	switch {
+	case errors.Is(err, store.ErrOlder):
+	case err != nil:
+		return "", err
+	case len(r.Damage) > 0:
+		return "", fmt.Errorf("%w: %s: %s", store.ErrCorrupt, copied, r.Damage[0])
+	}
+	next := path + ".restoring"
+	defer os.Remove(next)
+	if err := copyFile(copied, next); err != nil {
+		return "", fmt.Errorf("restore: %w", err)
+	}
+	db, err := store.Open(next, store.Options{}, Tables()...)
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(db.Update(message.NewEpoch), db.Close()); err != nil {
+		return "", fmt.Errorf("restore: %w", err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		kept = path + ".before-" + time.Now().UTC().Format("20060102T150405.000")
+		if err := os.Link(path, kept); err != nil {
+			return "", fmt.Errorf("restore: %w", err)
+		}
+	}
+	if err := os.Rename(next, path); err != nil {
+		return kept, fmt.Errorf("restore: %w", err)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return kept, fmt.Errorf("restore: %w", err)
+	}
+	return kept, errors.Join(dir.Sync(), dir.Close())
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Sync(), out.Close())
+}

@@ -1,0 +1,82 @@
+package relation
+
+import (
+	"bytes"
+
+	"contactsd/contact"
+	"contactsd/store"
+)
+
+// Check adds to d what the rows of this package say that can't be: statements
+// that are not their author's, or not about whom they are kept, and contacts
+// without device. self is the ODID of this device, zero if it is not known.
+func Check(tx *store.Tx, self contact.ODID, d *store.Damages) error {
+	for row, err := range devices.Scan(tx, store.Range{}) {
+		if err != nil {
+			return err
+		}
+		checkDevice(row, self, d)
+		if len(row.Value.Contact) == 0 {
+			continue
+		}
+		if _, found, err := contacts.Get(tx, row.Value.Contact); err != nil {
+			return err
+		} else if !found {
+			d.Add("relation/devices", row.Key, "its contact is missing")
+		}
+	}
+	for row, err := range contacts.Scan(tx, store.Range{}) {
+		if err != nil {
+			return err
+		}
+		for _, odid := range row.Value.Devices {
+			dev, found, err := devices.Get(tx, odid[:])
+			if err != nil {
+				return err
+			}
+			if !found || !bytes.Equal(dev.Contact, row.Key) {
+				d.Add("relation/contacts", row.Key, "device %s is not its own", odid.Short())
+			}
+		}
+	}
+	for row, err := range blocks.Scan(tx, store.Range{}) {
+		if err != nil {
+			return err
+		}
+		dev, _, err := devices.Get(tx, row.Key)
+		if err != nil {
+			return err
+		}
+		if !dev.Marks.Blocked && !dev.Marks.Reported {
+			d.Add("relation/blocked", row.Key, "the device is not blocked")
+		}
+	}
+	return nil
+}
+
+func checkDevice(row store.Row[device], self contact.ODID, d *store.Damages) {
+	const table = "relation/devices"
+	if len(row.Key) != len(contact.ODID{}) {
+		d.Add(table, row.Key, "a key of %d bytes", len(row.Key))
+		return
+	}
+	peer := contact.ODID(row.Key)
+	if s := row.Value.Theirs; s != nil {
+		st, err := s.Open()
+		switch {
+		case err != nil:
+			d.Add(table, row.Key, "their statement: %v", err)
+		case st.Author != peer || !self.IsZero() && st.Subject != self:
+			d.Add(table, row.Key, "a statement of %s about %s", st.Author.Short(), st.Subject.Short())
+		}
+	}
+	if s := row.Value.Mine; s != nil {
+		st, err := s.Open()
+		switch {
+		case err != nil:
+			d.Add(table, row.Key, "own statement: %v", err)
+		case st.Subject != peer || !self.IsZero() && st.Author != self:
+			d.Add(table, row.Key, "own statement of %s about %s", st.Author.Short(), st.Subject.Short())
+		}
+	}
+}
