@@ -213,17 +213,23 @@ func (s *Server) untilStop(ctx context.Context) (context.Context, context.Cancel
 	return ctx, func() { unlink(); cancel() }
 }
 
+// infoOf is the detail of an error that was explained, nil if it has none.
+func infoOf(e *connect.Error) *contactsv1.ErrorInfo {
+	for _, d := range e.Details() {
+		if v, err := d.Value(); err == nil {
+			if info, ok := v.(*contactsv1.ErrorInfo); ok {
+				return info
+			}
+		}
+	}
+	return nil
+}
+
 // reasonOf is the stable word of an error that was explained.
 func reasonOf(err error) string {
 	var e *connect.Error
 	if errors.As(err, &e) {
-		for _, d := range e.Details() {
-			if v, err := d.Value(); err == nil {
-				if info, ok := v.(*contactsv1.ErrorInfo); ok {
-					return info.Reason
-				}
-			}
-		}
+		return infoOf(e).GetReason()
 	}
 	return ""
 }

@@ -33,23 +33,19 @@ func presenceNamed(state string) presence.Presence {
 	return presence.Presence{State: s}
 }
 
-func infoOf(t *testing.T, e *connect.Error) *contactsv1.ErrorInfo {
+func mustInfo(t *testing.T, e *connect.Error) *contactsv1.ErrorInfo {
 	t.Helper()
-	for _, d := range e.Details() {
-		if v, err := d.Value(); err == nil {
-			if info, ok := v.(*contactsv1.ErrorInfo); ok {
-				return info
-			}
-		}
+	info := infoOf(e)
+	if info == nil {
+		t.Fatalf("%v has no detail", e)
 	}
-	t.Fatalf("%v has no detail", e)
-	return nil
+	return info
 }
 
 func TestEveryErrorHasAReasonAndReads(t *testing.T) {
 	for _, a := range answers() {
 		e, known := explain(fmt.Errorf("doing something: %w", a.is))
-		info := infoOf(t, e)
+		info := mustInfo(t, e)
 		if !known || e.Code() != a.code || info.Reason != a.reason || info.Reason == "" || e.Message() == "" {
 			t.Errorf("%v: %v, %v", a.is, e, info)
 		}
@@ -58,16 +54,16 @@ func TestEveryErrorHasAReasonAndReads(t *testing.T) {
 
 func TestErrorsNameFieldAndLimit(t *testing.T) {
 	e, _ := explain(fmt.Errorf("set: %w", &contact.LimitError{Field: "remark", Got: 97, Limit: 96, Unit: "bytes"}))
-	if info := infoOf(t, e); e.Code() != connect.CodeInvalidArgument || info.Field != "remark" || info.Limit != "96 bytes" || e.Message() != "remark of 97 bytes, at most 96" {
+	if info := mustInfo(t, e); e.Code() != connect.CodeInvalidArgument || info.Field != "remark" || info.Limit != "96 bytes" || e.Message() != "remark of 97 bytes, at most 96" {
 		t.Errorf("%v, %v", e, info)
 	}
 	e, _ = explain(&relation.AmbiguousError{Text: "bob", Candidates: []relation.Contact{{Remark: "bob"}, {Name: "Bob"}}})
-	if info := infoOf(t, e); e.Code() != connect.CodeInvalidArgument || info.Reason != "ambiguous_contact" {
+	if info := mustInfo(t, e); e.Code() != connect.CodeInvalidArgument || info.Reason != "ambiguous_contact" {
 		t.Errorf("%v, %v", e, info)
 	}
 	_, err := contact.ParseODID("bob")
 	e, _ = explain(err)
-	if info := infoOf(t, e); e.Message() != "not an ODID" || info.Hint != `an ODID begins with "odid1"` {
+	if info := mustInfo(t, e); e.Message() != "not an ODID" || info.Hint != `an ODID begins with "odid1"` {
 		t.Errorf("%v, %v", e, info)
 	}
 }
@@ -75,18 +71,18 @@ func TestErrorsNameFieldAndLimit(t *testing.T) {
 func TestOnlyWhatIsForTheUserIsTold(t *testing.T) {
 	err := fmt.Errorf("dial odid1: %w: it can't be read; write it like 192.0.2.1:4001", transport.ErrAddress)
 	e, _ := explain(err)
-	if info := infoOf(t, e); e.Message() != "not an address" || info.Hint != "it can't be read; write it like 192.0.2.1:4001" {
+	if info := mustInfo(t, e); e.Message() != "not an address" || info.Hint != "it can't be read; write it like 192.0.2.1:4001" {
 		t.Errorf("%v, %v", e, info)
 	}
 	e, _ = explain(fmt.Errorf("%w (stream reset by 192.0.2.1)", pairing.ErrNoWindow))
-	if info := infoOf(t, e); e.Message() != "the other device shows no code" || info.Hint != "run `contactsctl show-code` there" {
+	if info := mustInfo(t, e); e.Message() != "the other device shows no code" || info.Hint != "run `contactsctl show-code` there" {
 		t.Errorf("%v, %v", e, info)
 	}
 }
 
 func TestUnforeseenErrorIsInternal(t *testing.T) {
 	e, known := explain(errors.New("odd"))
-	if known || e.Code() != connect.CodeInternal || infoOf(t, e).Reason != "internal" {
+	if known || e.Code() != connect.CodeInternal || mustInfo(t, e).Reason != "internal" {
 		t.Errorf("%v", e)
 	}
 }

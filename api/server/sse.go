@@ -2,9 +2,9 @@ package server
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"connectrpc.com/connect"
 
@@ -16,7 +16,9 @@ import (
 // events (HTML standard, section 9.2): id is the cursor, event the type, data
 // the event as JSON. Without after, or the Last-Event-ID of a client that
 // returns, it begins with the next event. An error before the first event is
-// answered as in any call, a later one is sent as the event "error".
+// answered as in any call, a later one is sent as the event "error", whose data
+// is {code, message, reason, hint}: a reader that was too slow is told with
+// out_of_range that events are missing.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := s.untilStop(r.Context())
 	defer cancel()
@@ -46,7 +48,22 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		connect.NewErrorWriter().Write(w, r, told)
 		return
 	}
-	fmt.Fprintf(w, "event: error\ndata: %s\n\n", strings.ReplaceAll(textOf(told), "\n", " "))
+	writeError(w, told)
+}
+
+// writeError sends what ended a stream, as errors of calls are told, in one line.
+func writeError(w http.ResponseWriter, err error) {
+	e, _ := explain(err)
+	info := infoOf(e)
+	data, merr := json.Marshal(struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+		Reason  string `json:"reason"`
+		Hint    string `json:"hint"`
+	}{e.Code().String(), e.Message(), info.GetReason(), info.GetHint()})
+	if merr == nil {
+		fmt.Fprintf(w, "event: error\ndata: %s\n\n", data)
+	}
 }
 
 func writeEvent(w http.ResponseWriter, e *contactsv1.Event) error {

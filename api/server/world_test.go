@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,41 +35,35 @@ func newWorld(t testing.TB) *world {
 type user struct {
 	*client.Client
 	t      testing.TB
+	net    *memnet.Network
+	id     *identity.Identity
+	dir    string
+	opt    store.Options
 	odid   string
 	server *Server
 	node   *node.Node
 	stop   func() error // stops the API alone and returns Run's error
+	halt   func() error // stops all of it
 }
 
 // user starts a device. It is stopped with the test.
 func (w *world) user(name string) *user {
 	w.t.Helper()
+	return w.userWith(name, store.Options{NoSync: true})
+}
+
+func (w *world) userWith(name string, opt store.Options) *user {
+	w.t.Helper()
 	id, err := identity.Generate()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	dir := w.t.TempDir()
-	db, err := store.Open(filepath.Join(dir, "contacts.db"), store.Options{NoSync: true}, node.Tables()...)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	dev := w.net.Device(id.Self())
-	n, err := node.New(node.Config{DB: db, Identity: id, Transport: dev, Neighbourhood: dev})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	dev.SetMayDial(n.Relation.MayDial)
-	s, err := New(Config{Node: n, Socket: filepath.Join(dir, "contactsd.sock"), Version: "test"})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	u := &user{Client: &client.Client{Socket: s.socket}, t: w.t, odid: id.Self().String(), server: s, node: n}
-	nodeStop := background(n.Run)
-	u.stop = background(s.Run)
-	<-s.Ready()
+	u := &user{t: w.t, net: w.net, id: id, dir: w.t.TempDir(), opt: opt, odid: id.Self().String()}
+	u.Client = &client.Client{Socket: filepath.Join(u.dir, "contactsd.sock")}
+	u.start()
 	w.t.Cleanup(func() {
 		u.Close()
-		if err := errors.Join(u.stop(), nodeStop(), db.Close()); err != nil {
+		if err := u.halt(); err != nil {
 			w.t.Errorf("%s: stop: %v", name, err)
 		}
 	})
@@ -76,6 +71,39 @@ func (w *world) user(name string) *user {
 		w.t.Fatal(err)
 	}
 	return u
+}
+
+// start runs the device on the store that there is.
+func (u *user) start() {
+	u.t.Helper()
+	db, err := store.Open(filepath.Join(u.dir, "contacts.db"), u.opt, node.Tables()...)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	dev := u.net.Device(u.id.Self())
+	n, err := node.New(node.Config{DB: db, Identity: u.id, Transport: dev, Neighbourhood: dev})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	dev.SetMayDial(n.Relation.MayDial)
+	s, err := New(Config{Node: n, Socket: u.Socket, Version: "test"})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	u.server, u.node = s, n
+	nodeStop := background(n.Run)
+	u.stop = background(s.Run)
+	u.halt = sync.OnceValue(func() error { return errors.Join(u.stop(), nodeStop(), db.Close()) })
+	<-s.Ready()
+}
+
+// restart ends the device and starts it again.
+func (u *user) restart() {
+	u.t.Helper()
+	if err := u.halt(); err != nil {
+		u.t.Fatal(err)
+	}
+	u.start()
 }
 
 // background runs f; the function returned ends it and returns its error, any
