@@ -152,6 +152,7 @@ type device struct {
 
 	mu        sync.Mutex
 	blocked   map[contact.ODID]bool
+	places    map[contact.ODID]string                                   // where devices connect from
 	confirm   func(context.Context, contact.ODID, contact.PairID) error // nil: ask the peer
 	committed []Result
 	handled   int
@@ -172,7 +173,7 @@ func newDevice(t *testing.T, n *memnet.Network, seed byte) *device {
 
 func startDevice(t *testing.T, n *memnet.Network, seed byte, path string) *device {
 	t.Helper()
-	d := &device{t: t, id: newIdentity(t, seed), path: path, blocked: make(map[contact.ODID]bool)}
+	d := &device{t: t, id: newIdentity(t, seed), path: path, blocked: make(map[contact.ODID]bool), places: make(map[contact.ODID]string)}
 	var err error
 	d.db, err = store.Open(path, store.Options{NoSync: true}, append(Tables(), pairs)...)
 	if err != nil {
@@ -213,12 +214,13 @@ func startDevice(t *testing.T, n *memnet.Network, seed byte, path string) *devic
 		d.mu.Lock()
 		d.handled++
 		dec := contact.Allow(contact.Party{Marks: contact.Marks{Blocked: d.blocked[st.Peer()]}, WindowOpen: d.WindowOpen()}, contact.ServicePairing)
+		place := d.places[st.Peer()]
 		d.mu.Unlock()
 		if dec == contact.Drop {
 			st.Reset()
 			return
 		}
-		d.Handle(ctx, st, dec)
+		d.Handle(ctx, located{st, place}, dec)
 	})
 	d.net.Serve(statements, d.answer)
 	ctx, cancel := context.WithCancel(context.Background())
