@@ -34,8 +34,8 @@ func Check(path string, self contact.ODID) (store.Report, error) {
 }
 
 // Restore puts a copy of a store in the place of the one at path, which no daemon
-// uses, and begins a new epoch of messages in it: what the device sent after the
-// copy was made went out under the old one. The store that was there is kept
+// uses, and begins a new epoch of messages and a new journal in it: what the
+// device sent and told after the copy was made had the old ones. The store that was there is kept
 // beside it; kept is its path, "" if there was none. The copy is examined first,
 // and a damaged one is an error that wraps store.ErrCorrupt.
 func Restore(copied, path string, self contact.ODID) (kept string, err error) {
@@ -56,7 +56,8 @@ func Restore(copied, path string, self contact.ODID) (kept string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := errors.Join(db.Update(message.NewEpoch), db.Close()); err != nil {
+	begin := func(tx *store.Tx) error { return errors.Join(message.NewEpoch(tx), tx.NewJournal()) }
+	if err := errors.Join(db.Update(begin), db.Close()); err != nil {
 		return "", fmt.Errorf("restore: %w", err)
 	}
 	if _, err := os.Stat(path); err == nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -51,6 +52,28 @@ func (tx *Tx) emit(e contact.Event) error {
 		tx.emitted = true
 	}
 	return err
+}
+
+// NewJournal drops all events and goes on with cursors of the present: in a store
+// that was restored from a copy, those after the copy's were given already, and a
+// reader who returns with one must learn that it has missed something.
+func (tx *Tx) NewJournal() error {
+	err := tx.write(journalBucket, func(b *bucket) error {
+		c := b.Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.First() {
+			if err := b.Delete(k); err != nil {
+				return err
+			}
+		}
+		// Events are rarer than microseconds, so none was given a cursor as high.
+		tx.shared.newest = max(b.Sequence()+1, uint64(max(time.Now().UnixMicro(), 0)))
+		return b.SetSequence(tx.shared.newest)
+	})
+	if err != nil {
+		return fmt.Errorf("new journal: %w", err)
+	}
+	tx.emitted = true
+	return nil
 }
 
 // durableCursor returns the cursor of the newest event that is on the disk. A

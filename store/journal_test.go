@@ -166,3 +166,33 @@ func TestEmittedComesAfterTheEventCanBeRead(t *testing.T) {
 		}
 	}
 }
+
+func TestNewJournalGivesNoCursorTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store")
+	db := openTest(t, path, Options{}, notes, lists)
+	emit(t, db, 1, 300)
+	if err := db.Update(func(tx *Tx) error { return tx.NewJournal() }); err != nil {
+		t.Fatal(err)
+	}
+	begin, err := db.Cursor()
+	if err != nil || begin < 1e15 {
+		t.Fatalf("goes on with %d, %v", begin, err)
+	}
+	for _, old := range []uint64{0, 299, 300, 301, begin - 1} {
+		_, err := db.Events(old, 10)
+		wantError(t, err, ErrCursor)
+	}
+	emit(t, db, 1, 1)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db = openTest(t, path, Options{}, notes, lists)
+	for _, old := range []uint64{0, 300, begin - 1} {
+		_, err := db.Events(old, 10)
+		wantError(t, err, ErrCursor)
+	}
+	got, err := db.Events(begin, 10)
+	if err != nil || len(got) != 1 || got[0].Cursor != begin+1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+}

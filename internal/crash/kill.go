@@ -73,7 +73,7 @@ func killSome(ctx context.Context, program, dir string, rounds int, chance *rand
 		if err := l.recover(ctx); err != nil {
 			return err
 		}
-		if err := l.run(ctx, 10*time.Millisecond+rand.N(longestRound)); err != nil {
+		if err := l.run(ctx, 10*time.Millisecond+time.Duration(chance.Int64N(int64(longestRound)))); err != nil {
 			return err
 		}
 		victims := l.sides[:]

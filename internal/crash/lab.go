@@ -175,10 +175,7 @@ func (l *lab) settle(ctx context.Context) (messages int, err error) {
 			if err != nil || status.GetQueued() > 0 {
 				return false, err
 			}
-			s.sent.mu.Lock()
-			under := len(s.sent.texts) - len(s.sent.accepted)
-			s.sent.mu.Unlock()
-			if under > 0 {
+			if s.sent.under() > 0 {
 				return false, nil
 			}
 		}
@@ -199,7 +196,11 @@ func (l *lab) settle(ctx context.Context) (messages int, err error) {
 		}
 	}
 	for _, s := range l.sides {
-		if err := s.sent.settled(s.out, s.peer.in); err != nil {
+		settled := s.sent.settled
+		if s.restored {
+			settled = s.sent.settledBefore
+		}
+		if err := settled(s.out, s.peer.in); err != nil {
 			return 0, fmt.Errorf("from %s to %s: %w", s.Name, s.peer.Name, err)
 		}
 		messages += len(s.out)

@@ -35,7 +35,7 @@ func TestCheckerSeesEveryFault(t *testing.T) {
 		"lost in between":   {func(h []item) []item { return slices.Delete(h, 5, 6) }, "where"},
 		"twice":             {func(h []item) []item { return append(h, h[3]) }, "twice"},
 		"out of order":      {func(h []item) []item { h[4], h[6] = h[6], h[4]; return h }, "is due"},
-		"other order":       {func(h []item) []item { h[4], h[5] = h[5], h[4]; return h }, "place 4"},
+		"other order":       {func(h []item) []item { h[4], h[5] = h[5], h[4]; return h }, "not in that order"},
 		"phantom":           {func(h []item) []item { return append(h, item{"id99", "0 10 xx", "received"}) }, "never sent"},
 		"torn":              {func(h []item) []item { h[7].text = h[7].text[:50]; return h }, "reads"},
 		"gap where one was": {func(h []item) []item { h[7] = item{"id99", "", "received"}; return h }, "never sent"},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"contactsd/api/contacts/v1"
+	"contactsd/client"
 	"contactsd/contact"
 	"contactsd/internal/devices"
 	"contactsd/message"
@@ -27,6 +28,8 @@ type side struct {
 	cut    bool // without power: what the daemon says does not count
 	life   int  // counts when power goes and when it comes
 	cursor string
+
+	restored bool // from a copy: its own messages since then are with the peer alone
 
 	// What was seen in the store while no daemon used it.
 	last uint64 // cursor of the newest message
@@ -118,6 +121,11 @@ func (s *side) follow(ctx context.Context) {
 		return
 	}
 	defer stream.Close()
+	defer func() {
+		if client.Reason(stream.Err()) == "cursor" { // a restored store: nothing is known of what was told
+			s.cursor = ""
+		}
+	}()
 	for stream.Receive() {
 		at, e := stream.Msg().GetCursor(), stream.Msg().GetEvent()
 		s.heard(life, func() {

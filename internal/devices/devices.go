@@ -42,10 +42,8 @@ func New(program, home, name string) *Device {
 // Start runs the daemon, waits until it answers and can be reached, and names it.
 func (d *Device) Start(ctx context.Context) error {
 	d.stderr.Reset()
-	d.daemon = exec.Command(d.program, "--home", d.Home, "--mdns=false", "--log-level=error",
-		"--listen=/ip4/127.0.0.1/udp/0/quic-v1", "--listen=/ip4/127.0.0.1/tcp/0")
+	d.daemon = d.command()
 	d.daemon.Stderr = &d.stderr
-	d.daemon.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	began := time.Now()
 	if err := d.daemon.Start(); err != nil {
 		return err
@@ -77,6 +75,31 @@ func (d *Device) Start(ctx context.Context) error {
 	d.Started = time.Since(began)
 	_, err = d.Device().SetProfile(ctx, &contactsv1.SetProfileRequest{Name: &d.Name})
 	return err
+}
+
+func (d *Device) command() *exec.Cmd {
+	cmd := exec.Command(d.program, "--home", d.Home, "--mdns=false", "--log-level=error",
+		"--listen=/ip4/127.0.0.1/udp/0/quic-v1", "--listen=/ip4/127.0.0.1/tcp/0")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// Refused runs a daemon that must not start, and returns what it said. One that
+// still runs when ctx ends is ended, which is an error.
+func (d *Device) Refused(ctx context.Context) (said string, err error) {
+	cmd := d.command()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	defer context.AfterFunc(ctx, func() { cmd.Process.Kill() })()
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Exited() {
+		return out.String(), nil
+	}
+	return out.String(), fmt.Errorf("%s's daemon was not refused: %v\n%s", d.Name, err, out.String())
 }
 
 // Stop ends the daemon with a signal, if it runs, and waits until it is gone.
