@@ -153,6 +153,7 @@ type device struct {
 	mu        sync.Mutex
 	blocked   map[contact.ODID]bool
 	places    map[contact.ODID]string                                   // where devices connect from
+	lose      frameType                                                 // of what this device sends in sessions at its code
 	confirm   func(context.Context, contact.ODID, contact.PairID) error // nil: ask the peer
 	committed []Result
 	handled   int
@@ -220,7 +221,11 @@ func startDevice(t *testing.T, n *memnet.Network, seed byte, path string) *devic
 			st.Reset()
 			return
 		}
-		d.Handle(ctx, located{st, place}, dec)
+		st = located{st, place}
+		if d.lose != 0 {
+			st = &lossy{Stream: st, lose: d.lose}
+		}
+		d.Handle(ctx, st, dec)
 	})
 	d.net.Serve(statements, d.answer)
 	ctx, cancel := context.WithCancel(context.Background())
