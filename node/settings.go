@@ -46,7 +46,8 @@ func changeSettings(tx *store.Tx, change func(*settings)) error {
 // Name returns what this device is called in the eyes of others.
 func (n *Node) Name() string { return *n.name.Load() }
 
-// SetName names the device; contacts learn it when they pair. Errors:
+// SetName names the device; contacts learn it when they pair. The name that it
+// has already changes nothing. Errors:
 // *contact.LimitError, *contact.InvalidError.
 func (n *Node) SetName(name string) error {
 	name = strings.TrimSpace(name)
@@ -59,7 +60,8 @@ func (n *Node) SetName(name string) error {
 	n.naming.Lock() // so that the name kept in memory is the one stored last
 	defer n.naming.Unlock()
 	return n.DB.Update(func(tx *store.Tx) error {
-		if err := changeSettings(tx, func(s *settings) { s.Name = name }); err != nil {
+		was := ""
+		if err := changeSettings(tx, func(s *settings) { was, s.Name = s.Name, name }); err != nil || was == name {
 			return err
 		}
 		tx.OnCommit(func() { n.name.Store(&name) })

@@ -195,7 +195,8 @@ func (s *Service) poke() {
 }
 
 // Set changes what contacts are told. The choice is durable and stays until the
-// next one; only Online gives way to Away while the user is idle. Errors are
+// next one; only Online gives way to Away while the user is idle. The same choice
+// again changes nothing, but says that the user is there. Errors are
 // *contact.InvalidError for a state that can't be set, *contact.LimitError for
 // the text, or those of the store.
 func (s *Service) Set(state State, text string) error {
@@ -211,6 +212,10 @@ func (s *Service) Set(state State, text string) error {
 		prev, ok, err := choices().Get(tx, own())
 		if err != nil {
 			return err
+		}
+		if ok && prev.State == state && prev.Text == text {
+			next = prev
+			return nil
 		}
 		next = choice{State: state, Text: text, Since: unixMilli(now), Rev: prev.Rev + 1}
 		if ok && prev.State == state {

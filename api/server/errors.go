@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type answer struct {
 	code   connect.Code
 	reason string
 	field  string
+	text   string // default: what is says
 	hint   string // default: what follows the first ": " of the text
 	whole  bool   // what the error says after the text of is, is for the user too
 }
@@ -81,17 +83,17 @@ func answers() []answer {
 		{is: store.ErrCursor, code: connect.CodeOutOfRange, reason: "cursor", field: "after", hint: "read your lists anew, then go on from the newest event"},
 		{is: store.ErrFull, code: exhausted, reason: "disk_full", hint: "free space, then try again"},
 		{is: store.ErrCorrupt, code: connect.CodeDataLoss, reason: "damaged_store", hint: "stop the daemon and restore a backup", whole: true},
-		{is: store.ErrClosed, code: away, reason: "stopping", hint: "start it with: contactsd"},
+		{is: store.ErrClosed, code: away, reason: "stopping", text: errStopping.Error(), hint: "start it with: contactsd"},
 
 		{is: transport.ErrAddress, code: bad, reason: "bad_address", field: "at", whole: true},
 		{is: transport.ErrSelf, code: bad, reason: "self", field: "at"},
-		{is: transport.ErrUnreachable, code: away, reason: "peer_unreachable", hint: "see that it is running and on a network that reaches this one"},
-		{is: transport.ErrRefused, code: away, reason: "peer_refused"},
-		{is: transport.ErrClosed, code: away, reason: "stopping", hint: "start it with: contactsd"},
+		{is: transport.ErrUnreachable, code: away, reason: "peer_unreachable", text: "the other device can't be reached", hint: "see that it is running and on a network that reaches this one"},
+		{is: transport.ErrRefused, code: away, reason: "peer_refused", text: "the other device turned this one away"},
+		{is: transport.ErrClosed, code: away, reason: "stopping", text: errStopping.Error(), hint: "start it with: contactsd"},
 
 		{is: errStopping, code: away, reason: "stopping", hint: "start it with: contactsd"},
-		{is: context.Canceled, code: connect.CodeCanceled, reason: "canceled"},
-		{is: context.DeadlineExceeded, code: connect.CodeDeadlineExceeded, reason: "timeout", hint: "try again with a longer --timeout"},
+		{is: context.Canceled, code: connect.CodeCanceled, reason: "canceled", text: "interrupted"},
+		{is: context.DeadlineExceeded, code: connect.CodeDeadlineExceeded, reason: "timeout", text: "no answer in time", hint: "try again with a longer --timeout"},
 	}
 }
 
@@ -129,9 +131,9 @@ func explain(err error) (e *connect.Error, known bool) {
 		if !errors.Is(err, a.is) {
 			continue
 		}
-		text, hint := a.is.Error(), a.hint
+		text, hint := cmp.Or(a.text, a.is.Error()), a.hint
 		if a.whole {
-			_, detail, _ := strings.Cut(err.Error(), text)
+			_, detail, _ := strings.Cut(err.Error(), a.is.Error())
 			text += detail
 		}
 		if hint == "" {
