@@ -34,7 +34,7 @@ type device struct {
 	stop func() error
 }
 
-func newDevice(path string) (*device, error) {
+func newDevice(path, listen string) (*device, error) {
 	id, err := identity.Generate()
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func newDevice(path string) (*device, error) {
 	}
 	d := &device{}
 	d.net, err = p2p.New(p2p.Config{
-		Identity: id, Listen: []string{loopback},
+		Identity: id, Listen: []string{listen},
 		MayDial: func(peer contact.ODID) bool { return d.Relation.MayDial(peer) },
 	})
 	if err == nil {
@@ -69,16 +69,14 @@ func newDevice(path string) (*device, error) {
 
 // couple makes two devices that are paired.
 func couple(ctx context.Context, dir string) (ana, bob *device, err error) {
-	if ana, err = newDevice(dir + "-a"); err != nil {
+	if ana, err = newDevice(dir+"-a", loopback); err != nil {
 		return nil, nil, err
 	}
-	if bob, err = newDevice(dir + "-b"); err != nil {
+	if bob, err = newDevice(dir+"-b", loopback); err != nil {
 		return nil, nil, errors.Join(err, ana.stop())
 	}
-	code := make(chan string, 8)
-	showing, hide := context.WithCancel(ctx)
+	code, hide := showing(ctx, ana)
 	defer hide()
-	go ana.Pairing.Show(showing, pairing.ShowOptions{}, func(s pairing.Shown) { code <- s.Digits })
 	_, err = bob.Pairing.Enter(ctx, <-code, pairing.EnterOptions{Address: ana.net.Own()[0]})
 	if err != nil {
 		return nil, nil, errors.Join(err, ana.stop(), bob.stop())

@@ -105,6 +105,7 @@ func measure(ctx context.Context, runs int, only string) ([]row, error) {
 	}{
 		{"sizes", b.sizes},
 		{"pairing", b.pairing},
+		{"breakdown", b.breakdown},
 		{"presence", b.presence},
 		{"messages", b.messages},
 		{"durable", b.durable},
