@@ -80,7 +80,9 @@ func New(cfg Config) (*Node, error) {
 		CommitStaged: func(tx *store.Tx, peer contact.ODID, id contact.PairID) (bool, error) {
 			return n.Pairing.CommitStaged(tx, peer, id)
 		},
-		DropStaged: func(tx *store.Tx, peer contact.ODID) error { return n.Pairing.DropStaged(tx, peer) },
+		DropStaged: func(tx *store.Tx, peer contact.ODID, until time.Time) error {
+			return n.Pairing.DropStaged(tx, peer, until)
+		},
 		Changed: func(peer contact.ODID) {
 			n.Presence.RelationChanged(peer)
 			n.Message.Wake(peer)

@@ -93,7 +93,7 @@ func (s *Service) commit(tx *store.Tx, r Result) error {
 	if err := s.cfg.Commit(tx, r); err != nil {
 		return err
 	}
-	if err := s.DropStaged(tx, r.Peer); err != nil {
+	if err := s.DropStaged(tx, r.Peer, time.Now()); err != nil {
 		return err
 	}
 	return secrets.Put(tx, r.PairID[:], secretRecord{Peer: r.Peer, Secret: r.Secret, At: time.Now().UnixMilli()})
@@ -139,16 +139,18 @@ func (s *Service) CommitStaged(tx *store.Tx, peer contact.ODID, id contact.PairI
 	return true, nil
 }
 
-// DropStaged forgets every pairing staged with the peer, because a later word of
+// DropStaged forgets every pairing staged with the peer until then, because a later word of
 // the user counts: another pairing with it, or its removal. Otherwise a peer that
 // held an ACK back could finish that pairing for a month.
-func (s *Service) DropStaged(tx *store.Tx, peer contact.ODID) error {
+func (s *Service) DropStaged(tx *store.Tx, peer contact.ODID, until time.Time) error {
 	var keys [][]byte
 	for row, err := range stagings.Scan(tx, store.Range{Prefix: peer[:]}) {
 		if err != nil {
 			return err
 		}
-		keys = append(keys, row.Key)
+		if !time.UnixMilli(row.Value.At).After(until) {
+			keys = append(keys, row.Key)
+		}
 	}
 	for _, key := range keys {
 		if err := stagings.Delete(tx, key); err != nil {

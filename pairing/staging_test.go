@@ -318,7 +318,7 @@ func TestNoStagedPairingOutlivesANewerWord(t *testing.T) {
 		"another pairing": func(tx *store.Tx, s, e *device) error {
 			return s.commit(tx, Result{Peer: e.id.Self(), PairID: contact.PairID{9}})
 		},
-		"a removal": func(tx *store.Tx, s, e *device) error { return s.DropStaged(tx, e.id.Self()) },
+		"a removal": func(tx *store.Tx, s, e *device) error { return s.DropStaged(tx, e.id.Self(), time.Now()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, n *memnet.Network, s, e *device) {

@@ -2,6 +2,7 @@ package relation
 
 import (
 	"slices"
+	"time"
 
 	"contactsd/contact"
 	"contactsd/store"
@@ -42,6 +43,9 @@ func (s *Service) apply(tx *store.Tx, peer contact.ODID, h heard) error {
 	if err != nil {
 		return err
 	}
+	if err := s.dropOutrun(tx, peer, h); err != nil {
+		return err
+	}
 	if h.mine != nil && h.mine.Pair != nil && !blocked {
 		// Committing a staged pairing rewrites the row, so it comes first.
 		if _, err := s.cfg.CommitStaged(tx, peer, *h.mine.Pair); err != nil {
@@ -76,6 +80,20 @@ func (s *Service) apply(tx *store.Tx, peer contact.ODID, h heard) error {
 		e.row.Addresses = h.Addresses
 	}
 	return s.settle(tx, &e, before)
+}
+
+// dropOutrun forgets what was staged before a removal that this device, restored
+// from an older copy, does not remember. Committing it first would stand above
+// the removal, since statements are numbered by the clock.
+func (s *Service) dropOutrun(tx *store.Tx, peer contact.ODID, h heard) error {
+	if h.yours == nil || h.yours.Listed {
+		return nil
+	}
+	e, err := load(tx, peer)
+	if err != nil || !contact.Outrun(e.row.Mine, e.row.Marks, *h.Yours, *h.yours) {
+		return err
+	}
+	return s.cfg.DropStaged(tx, peer, time.UnixMilli(int64(h.yours.At)))
 }
 
 // acknowledge takes what the peer shows of this device's own statements: a

@@ -40,7 +40,7 @@ func (s *Service) Block(peer contact.ODID) error {
 		if err := blocks.Put(tx, peer[:], block{At: time.Now().UnixMilli()}); err != nil {
 			return err
 		}
-		if err := s.cfg.DropStaged(tx, peer); err != nil {
+		if err := s.cfg.DropStaged(tx, peer, time.Now()); err != nil {
 			return err
 		}
 		return s.settle(tx, &e, before)

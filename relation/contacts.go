@@ -174,7 +174,7 @@ func (s *Service) bury(tx *store.Tx, e *entry) error {
 	}
 	e.row.Contact, e.row.Marks.OldPair = nil, nil
 	e.row.Marks.Removed = true
-	return s.cfg.DropStaged(tx, e.peer)
+	return s.cfg.DropStaged(tx, e.peer, time.Now())
 }
 
 // Narrow withdraws permissions from a contact. It acts at once on this side;

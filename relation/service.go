@@ -35,9 +35,9 @@ type Config struct {
 	// CommitStaged ends a staged pairing that the peer's statement names, by
 	// calling CommitPairing in tx. It returns false if none is staged by that id.
 	CommitStaged func(tx *store.Tx, peer contact.ODID, id contact.PairID) (bool, error)
-	// DropStaged forgets the pairings staged with a peer that is removed: one that
-	// it held back would bring it back to the list.
-	DropStaged func(tx *store.Tx, peer contact.ODID) error
+	// DropStaged forgets the pairings staged until then with a peer that is
+	// removed: one that it held back would bring it back to the list.
+	DropStaged func(tx *store.Tx, peer contact.ODID, until time.Time) error
 	// Changed is called after every durable change of a relation. It must not block.
 	Changed func(peer contact.ODID)
 }
@@ -65,7 +65,7 @@ func New(cfg Config) (*Service, error) {
 		cfg.CommitStaged = func(*store.Tx, contact.ODID, contact.PairID) (bool, error) { return false, nil }
 	}
 	if cfg.DropStaged == nil {
-		cfg.DropStaged = func(*store.Tx, contact.ODID) error { return nil }
+		cfg.DropStaged = func(*store.Tx, contact.ODID, time.Time) error { return nil }
 	}
 	if cfg.Changed == nil {
 		cfg.Changed = func(contact.ODID) {}

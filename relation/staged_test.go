@@ -44,3 +44,25 @@ func TestDeviceRestoredToAStagedPairingIsNotTrusted(t *testing.T) {
 		a.is(b, contact.StatusNone, contact.Untrusted)
 	})
 }
+
+// The copy holds a pairing that the device ended and then took back. Finishing it
+// again would bring a removed contact back without a word of the user.
+func TestPairingStagedInACopyBringsNoRemovedContactBack(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		a, b := w.device('a'), w.device('b')
+		p := relation.Pairing{Peer: b.odid(), Name: "name", ID: pairOne}
+		a.staged.put(p)
+		copied := a.copy()
+		b.commit(a, pairOne, 0)
+		settle()
+		a.is(b, contact.StatusAccepted, contact.Paired)
+		a.remove(b, false)
+		settle()
+		a.halt()
+		staged := time.Now().Add(-time.Hour)
+		a.restoreStaged(copied, p, staged)
+		settle()
+		a.is(b, contact.StatusNone, contact.Untrusted)
+		b.is(a, contact.StatusPending, contact.Untrusted)
+	})
+}

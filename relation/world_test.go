@@ -41,6 +41,7 @@ type device struct {
 type staged struct {
 	mu sync.Mutex
 	by map[contact.ODID]relation.Pairing
+	at map[contact.ODID]time.Time
 }
 
 func (s *staged) put(p relation.Pairing) {
@@ -48,7 +49,9 @@ func (s *staged) put(p relation.Pairing) {
 	defer s.mu.Unlock()
 	if s.by == nil {
 		s.by = make(map[contact.ODID]relation.Pairing)
+		s.at = make(map[contact.ODID]time.Time)
 	}
+	s.at[p.Peer] = time.Now()
 	s.by[p.Peer] = p
 }
 
@@ -59,10 +62,12 @@ func (s *staged) get(peer contact.ODID) (relation.Pairing, bool) {
 	return p, ok
 }
 
-func (s *staged) drop(peer contact.ODID) {
+func (s *staged) drop(peer contact.ODID, until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.by, peer)
+	if !s.at[peer].After(until) {
+		delete(s.by, peer)
+	}
 }
 
 func newWorld(t *testing.T) *world {
@@ -101,11 +106,11 @@ func (d *device) start() {
 			if !ok || p.ID != id {
 				return false, nil
 			}
-			tx.OnCommit(func() { d.staged.drop(peer) })
+			tx.OnCommit(func() { d.staged.drop(peer, time.Now()) })
 			return true, d.CommitPairing(tx, p)
 		},
-		DropStaged: func(tx *store.Tx, peer contact.ODID) error {
-			tx.OnCommit(func() { d.staged.drop(peer) })
+		DropStaged: func(tx *store.Tx, peer contact.ODID, until time.Time) error {
+			d.staged.drop(peer, until)
 			return nil
 		},
 	})
@@ -169,6 +174,15 @@ func (d *device) restore(b []byte) {
 	if err := os.WriteFile(d.path, b, 0o600); err != nil {
 		d.t.Fatal(err)
 	}
+}
+
+// restoreStaged is restore to a copy that has a pairing staged at a time.
+func (d *device) restoreStaged(b []byte, p relation.Pairing, at time.Time) {
+	d.t.Helper()
+	d.halt()
+	d.staged.put(p)
+	d.staged.at[p.Peer] = at
+	d.restore(b)
 }
 
 func (d *device) odid() contact.ODID { return d.id.Self() }
