@@ -63,7 +63,7 @@ func chance(t *testing.T) *rand.Rand {
 }
 
 func TestKilledAtAnyMoment(t *testing.T) {
-	c, err := kills(t.Context(), daemon(t, ""), t.TempDir(), rounds(100), chance(t))
+	c, err := kills(t.Context(), daemon(t, ""), t.TempDir(), rounds(100), chance(t), t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestSlowRunIsVoid(t *testing.T) {
 }
 
 func TestPowerIsCutAtAnyMoment(t *testing.T) {
-	c, err := powerCuts(t.Context(), daemon(t, ""), t.TempDir(), rounds(50), chance(t))
+	c, err := powerCuts(t.Context(), daemon(t, ""), t.TempDir(), rounds(50), chance(t), t.Output())
 	if errors.Is(err, errNoDisks) {
 		t.Skip(err)
 	}
@@ -95,7 +95,7 @@ func TestPowerIsCutAtAnyMoment(t *testing.T) {
 // A daemon that never syncs must not get through, or the test above sees nothing.
 func TestPowerCutsCatchADaemonThatDoesNotSync(t *testing.T) {
 	const within = 5
-	c, err := powerCuts(t.Context(), daemon(t, "mutant_nofsync"), t.TempDir(), within, chance(t))
+	c, err := powerCuts(t.Context(), daemon(t, "mutant_nofsync"), t.TempDir(), within, chance(t), t.Output())
 	if errors.Is(err, errNoDisks) {
 		t.Skip(err)
 	}

@@ -250,3 +250,10 @@ func wantWords(t *testing.T, said string, words ...string) {
 		}
 	}
 }
+
+// call asks a daemon something; it may have no descriptor left to answer.
+func call(t *testing.T, d *devices.Device) {
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, _ = d.Status(ctx)
+}

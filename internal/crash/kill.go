@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -46,13 +47,14 @@ const (
 
 // kills ends one of the daemons, or both, with SIGKILL at a random moment under
 // load, often again while it starts, and looks into its store each time.
-func kills(ctx context.Context, program, dir string, rounds int, chance *rand.Rand) (*campaign, error) {
+func kills(ctx context.Context, program, dir string, rounds int, chance *rand.Rand, progress io.Writer) (*campaign, error) {
 	c := &campaign{}
 	for c.rounds < rounds {
 		n := min(roundsAHome, rounds-c.rounds)
 		if err := killSome(ctx, program, dir, n, chance, c); err != nil {
 			return c, fmt.Errorf("rounds %d to %d: %w", c.rounds+1, c.rounds+n, err)
 		}
+		fmt.Fprintln(progress, c)
 	}
 	return c, c.verdict()
 }

@@ -143,10 +143,21 @@ func (l *lab) recover(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	before := l.count()
-	return devices.Until(ctx, "messages to arrive both ways", func() (bool, error) {
+	err := devices.Until(ctx, "messages to arrive both ways", func() (bool, error) {
 		now := l.count()
 		return now[0] > before[0] && now[1] > before[1], nil
 	})
+	if err == nil {
+		return nil
+	}
+	now := l.count()
+	for i, s := range l.sides {
+		s.mu.Lock()
+		err = fmt.Errorf("%w; of %s %d more, %d calls under way, those that failed: %v, the last: %v",
+			err, s.Name, now[i]-before[i], s.sent.under(), s.errors, s.lastError)
+		s.mu.Unlock()
+	}
+	return err
 }
 
 // run lets both write for a while in which nothing is wrong, and counts.

@@ -15,6 +15,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -38,7 +39,7 @@ func main() {
 }
 
 func run(ctx context.Context, fault string, rounds int, seed uint64, tags string) error {
-	faults := map[string]func(context.Context, string, string, int, *rand.Rand) (*campaign, error){
+	faults := map[string]func(context.Context, string, string, int, *rand.Rand, io.Writer) (*campaign, error){
 		"kill": kills, "power": powerCuts,
 	}
 	f := faults[fault]
@@ -56,7 +57,7 @@ func run(ctx context.Context, fault string, rounds int, seed uint64, tags string
 	}
 	fmt.Printf("%s, seed %d\n", fault, seed)
 	began := time.Now()
-	c, err := f(ctx, program, dir, rounds, rand.New(rand.NewPCG(seed, 0)))
+	c, err := f(ctx, program, dir, rounds, rand.New(rand.NewPCG(seed, 0)), os.Stderr)
 	if err != nil {
 		return fmt.Errorf("after %d rounds: %w", c.rounds, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"path/filepath"
 	"syscall"
@@ -12,7 +13,7 @@ import (
 
 // powerCuts takes the power from a machine at a random moment under load: in turn
 // from one that both devices are on, and from either device alone.
-func powerCuts(ctx context.Context, program, dir string, rounds int, chance *rand.Rand) (c *campaign, err error) {
+func powerCuts(ctx context.Context, program, dir string, rounds int, chance *rand.Rand, progress io.Writer) (c *campaign, err error) {
 	c = &campaign{}
 	disks, err := newShelf(dir)
 	if err != nil {
@@ -25,6 +26,7 @@ func powerCuts(ctx context.Context, program, dir string, rounds int, chance *ran
 		if err := cutSome(ctx, program, disks, n, some, chance, c); err != nil {
 			return c, fmt.Errorf("rounds %d to %d: %w", before+1, before+some, err)
 		}
+		fmt.Fprintln(progress, c)
 	}
 	return c, c.verdict()
 }

@@ -24,10 +24,12 @@ type side struct {
 	odid contact.ODID
 	sent *ledger // messages to the peer
 
-	mu     sync.Mutex
-	cut    bool // without power: what the daemon says does not count
-	life   int  // counts when power goes and when it comes
-	cursor string
+	mu        sync.Mutex
+	cut       bool           // without power: what the daemon says does not count
+	life      int            // counts when power goes and when it comes
+	errors    map[string]int // of calls, by reason
+	lastError error
+	cursor    string
 
 	restored bool // from a copy: its own messages since then are with the peer alone
 
@@ -69,6 +71,27 @@ func (s *side) setCut(cut bool) {
 	s.life++
 }
 
+// note counts what a call failed for.
+func (s *side) note(err error) {
+	if err == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.errors == nil {
+		s.errors = make(map[string]int)
+	}
+	s.errors[client.Reason(err)]++
+	s.lastError = err
+}
+
+// told returns how many calls failed for a reason.
+func (s *side) told(reason string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.errors[reason]
+}
+
 // lane sends one message after the other until halt is closed, and ends with the
 // one under way accepted. A call that fails is repeated with the same id.
 func (s *side) lane(ctx context.Context, number int, halt <-chan struct{}) error {
@@ -89,6 +112,7 @@ func (s *side) lane(ctx context.Context, number int, halt <-chan struct{}) error
 			life := s.now()
 			err := s.send(ctx, id.String(), text)
 			accepted = err == nil && s.heard(life, func() { s.sent.accept(id.String()) })
+			s.note(err)
 			if !accepted && !pause(ctx, retryDelay) {
 				return errors.Join(ctx.Err(), err)
 			}

@@ -20,7 +20,7 @@ type Lock struct{ f *os.File }
 func (h Home) Acquire() (*Lock, error) {
 	f, err := os.OpenFile(h.Lock, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock home: %w", err)
+		return nil, fmt.Errorf("lock home: %w; make %s writable for yourself, or use another --home", err, h.State)
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
