@@ -338,6 +338,45 @@ func TestAttackBrokenBytesOverTheNetwork(t *testing.T) {
 	}
 }
 
+// A block looks like a closed window to the other side, by code and by link, costs
+// no guess and is on no list; who blocked is told so before anything is sent.
+func TestBlockedByEitherSide(t *testing.T) {
+	for name, opt := range map[string]ShowOptions{"code": {}, "link": {Link: true}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, n *memnet.Network, s, e *device) {
+				lists := 0
+				opt := opt
+				opt.Waiting = func([]Waiting) { lists++ }
+				shown := s.watchCodes(opt).code(t)
+				enter := func() error {
+					_, err := e.Enter(t.Context(), shown.Code+shown.Link, EnterOptions{At: s.id.Self()})
+					return err
+				}
+				s.blocked[e.id.Self()] = true
+				for range 2 * listAfter {
+					if err := enter(); !errors.Is(err, ErrNoWindow) {
+						t.Errorf("E is blocked at S: %v", err)
+					}
+				}
+				e.blocked[s.id.Self()] = true
+				came := s.handled
+				if err := enter(); !errors.Is(err, ErrBlocked) || s.handled != came {
+					t.Errorf("S is blocked at E: %v", err)
+				}
+				if lists != 0 {
+					t.Error("a blocked device is listed")
+				}
+				nobodyPaired(t, 0, s, e)
+				delete(s.blocked, e.id.Self())
+				delete(e.blocked, s.id.Self())
+				if err := enter(); err != nil {
+					t.Errorf("unblocked: %v", err)
+				}
+			})
+		})
+	}
+}
+
 // The devices' clocks need not agree: E's stands at the beginning of 2000, as in a
 // bubble of synctest, and S's at the real time.
 func TestClocksApartSucceed(t *testing.T) {

@@ -2,9 +2,11 @@ package pairing
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -263,6 +265,56 @@ func TestEntererProvesALinkOnce(t *testing.T) {
 	if !errors.Is(d.errE, errFrame) || d.debits != 1 {
 		t.Errorf("%v, %d debits", d.errE, d.debits)
 	}
+}
+
+// What a link holds is in no log, error, event or row of the store, on either side,
+// whether it pairs, fails, or is no link at all.
+func TestLinkIsInNoLogErrorOrEvent(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet.Network, s, e *device) {
+		var out bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		s.log, e.log = logger, logger
+		third := newDevice(t, n, 3)
+		w := s.watchCodes(ShowOptions{Link: true})
+		text := w.code(t).Link
+		l, err := parseLink(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret := text[strings.Index(text, "#")+1:]
+		enter := func(d *device, link string) {
+			_, err := d.Enter(t.Context(), link, EnterOptions{})
+			fmt.Fprintln(&out, err)
+		}
+		enter(e, text[:len(text)-3])
+		enter(e, strings.Replace(text, "?", "%", 1))
+		enter(e, strings.Replace(text, "#", " ", 1))
+		enter(e, text)
+		s.watchCodes(ShowOptions{Link: true})
+		enter(third, text)
+		synctest.Wait()
+		for _, d := range []*device{s, e} {
+			entries, err := d.db.Events(0, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&out, "%+v\n", entries)
+			d.stop()
+			raw, err := os.ReadFile(d.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out.Write(raw)
+		}
+		if !strings.Contains(out.String(), "paired") {
+			t.Error("nothing was logged")
+		}
+		for _, leak := range []string{secret, secret[:8], string(l.secret[:]), hex.EncodeToString(l.secret[:])} {
+			if strings.Contains(out.String(), leak) {
+				t.Error("the secret is in what was written")
+			}
+		}
+	})
 }
 
 func FuzzParseLink(f *testing.F) {
