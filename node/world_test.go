@@ -47,8 +47,12 @@ type person struct {
 // tell runs a story in a bubble, in which time passes only when all wait.
 func tell(t *testing.T, story func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		story(t, &world{t, memnet.New(memnet.Options{Latency: 2 * time.Millisecond})})
+		story(t, newWorld(t))
 	})
+}
+
+func newWorld(t *testing.T) *world {
+	return &world{t, memnet.New(memnet.Options{Latency: 2 * time.Millisecond})}
 }
 
 func settle(d time.Duration) {
@@ -58,11 +62,17 @@ func settle(d time.Duration) {
 
 func (w *world) device(name string) *person {
 	w.t.Helper()
+	return w.deviceAt(name, filepath.Join(w.t.TempDir(), "store"))
+}
+
+// deviceAt is device with a store that may be there already.
+func (w *world) deviceAt(name, path string) *person {
+	w.t.Helper()
 	id, err := identity.FromSeed([32]byte([]byte(name + "................................")[:32]))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p := &person{t: w.t, net: w.net, name: name, id: id, path: filepath.Join(w.t.TempDir(), "store")}
+	p := &person{t: w.t, net: w.net, name: name, id: id, path: path}
 	p.starts()
 	p.try(p.SetName(name))
 	w.t.Cleanup(p.halts)
