@@ -188,7 +188,6 @@ func TestWrongLinksAreNoGuesses(t *testing.T) {
 		wrong := link{odid: s.id.Self(), secret: *newLink().link}.url()
 		for _, opt := range []ShowOptions{{}, {Link: true}} {
 			w := s.watchCodes(opt)
-			var rejects [][]byte
 			for range windowRounds + 5 {
 				if _, err := e.Enter(t.Context(), wrong, EnterOptions{}); !errors.Is(err, ErrWrongLink) {
 					t.Fatal(err)
@@ -207,7 +206,7 @@ func TestWrongLinksAreNoGuesses(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, body, err := l.recv(maxBody, typeReject)
-			if rejects = append(rejects, body); err != nil || !bytes.Equal(body, reject{reasonCode, false}.encode()) {
+			if err != nil || !bytes.Equal(body, reject{reasonCode, false}.encode()) {
 				t.Errorf("link shown %v: %x, %v", opt.Link, body, err)
 			}
 			if short, long := s.dayRounds(), s.longRounds(); short+long != 0 {
