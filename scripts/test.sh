@@ -28,6 +28,8 @@ need() {
 step tools
 need gcc gcc         # the race detector links with it
 need ip iproute2     # tests that need a network of their own
+need mkfs.xfs xfsprogs   # simulated power cuts, as root
+need mkfs.ext4 e2fsprogs # the same
 go version
 
 step gofmt

@@ -42,7 +42,7 @@ func (c *campaign) verdict() error {
 const (
 	lanes        = 4
 	roundsAHome  = 25 // then both devices begin anew, so that no round gets slow
-	longestRound = 200 * time.Millisecond
+	longestRound = 120 * time.Millisecond
 )
 
 // kills ends one of the daemons, or both, with SIGKILL at a random moment under
