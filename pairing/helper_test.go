@@ -1,9 +1,11 @@
 package pairing
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"io"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"sync"
@@ -149,6 +151,7 @@ type device struct {
 	net  *memnet.Device
 	path string
 	stop func()
+	logs bytes.Buffer // of all levels, to be read once it has stopped
 
 	mu        sync.Mutex
 	blocked   map[contact.ODID]bool
@@ -182,6 +185,7 @@ func startDevice(t *testing.T, n *memnet.Network, seed byte, path string) *devic
 	}
 	d.net = n.Device(d.id.Self())
 	d.Service, err = New(Config{
+		Log:           slog.New(slog.NewTextHandler(&d.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		DB:            d.db,
 		Identity:      d.id,
 		Network:       d.net,

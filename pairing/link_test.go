@@ -271,8 +271,6 @@ func TestEntererProvesALinkOnce(t *testing.T) {
 func TestLinkIsInNoLogErrorOrEvent(t *testing.T) {
 	bubble(t, func(t *testing.T, n *memnet.Network, s, e *device) {
 		var out bytes.Buffer
-		logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		s.log, e.log = logger, logger
 		third := newDevice(t, n, 3)
 		w := s.watchCodes(ShowOptions{Link: true})
 		text := w.code(t).Link
@@ -299,6 +297,7 @@ func TestLinkIsInNoLogErrorOrEvent(t *testing.T) {
 			}
 			fmt.Fprintf(&out, "%+v\n", entries)
 			d.stop()
+			out.Write(d.logs.Bytes())
 			raw, err := os.ReadFile(d.path)
 			if err != nil {
 				t.Fatal(err)
