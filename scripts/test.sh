@@ -53,6 +53,9 @@ git diff --exit-code --stat -- api || {
 	exit 1
 }
 
+step models
+scripts/models.sh
+
 step builds without cgo
 CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /dev/null ./cmd/contactsctl
 CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /dev/null ./cmd/contactsd
