@@ -68,6 +68,10 @@ func (s *Service) Unblock(peer contact.ODID) error {
 		if err != nil {
 			return err
 		}
+		// A pairing that was under way as the block came is not what unblocking means.
+		if err := s.cfg.DropStaged(tx, peer, time.Now()); err != nil {
+			return err
+		}
 		e.row.Marks.Blocked = false
 		if err := blocks.Delete(tx, peer[:]); err != nil {
 			return err

@@ -144,6 +144,12 @@ func TestBlockEndsWhatIsStaged(t *testing.T) {
 		b.commit(a, pairTwo, 0)
 		settle()
 		a.is(b, contact.StatusBlocked, contact.Untrusted)
+		a.unblock(b)
+		settle()
+		b.halt()
+		b.start()
+		settle()
+		a.is(b, contact.StatusNone, contact.Untrusted)
 		err := a.Block(a.odid())
 		if !errors.Is(err, relation.ErrSelf) {
 			t.Errorf("block oneself: %v", err)

@@ -162,15 +162,20 @@ func hostile(t testing.TB, m protoreflect.MethodDescriptor, usual map[string]str
 const briefly = 20 * time.Millisecond
 
 // answerOf calls a method with a raw body, as the kernel would let its user.
-// A stream gets the body as its one message, and is ended soon.
+// A stream gets the body as its one message. What waits is ended soon.
 func (s *Server) answerOf(ctx context.Context, m protoreflect.MethodDescriptor, encoding string, body []byte) *httptest.ResponseRecorder {
+	ctx, cancel := context.WithTimeout(ctx, briefly)
+	defer cancel()
+	return s.wholeAnswerOf(ctx, m, encoding, body)
+}
+
+func (s *Server) wholeAnswerOf(ctx context.Context, m protoreflect.MethodDescriptor, encoding string, body []byte) *httptest.ResponseRecorder {
 	contentType := "application/" + encoding
 	if m.IsStreamingServer() {
 		contentType = "application/connect+" + encoding
 		body = append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(body))), body...)
 	}
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, credentialsKey{}, verdict{}), briefly)
-	defer cancel()
+	ctx = context.WithValue(ctx, credentialsKey{}, verdict{})
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "http://localhost"+procedure(m), bytes.NewReader(body))
 	r.Header.Set("Content-Type", contentType)
 	w := httptest.NewRecorder()
