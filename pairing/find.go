@@ -133,16 +133,22 @@ func (s *Service) enterLink(ctx context.Context, secret *shownCode, opt EnterOpt
 	if opt.Address != "" {
 		where = append([]transport.Address{opt.Address}, where...)
 	}
-	if s.cfg.Neighbourhood != nil {
-		// Devices that are found may be dialled, and are, while this goes on.
-		looking, cancel := context.WithCancel(ctx)
-		defer cancel()
-		found := s.cfg.Neighbourhood.Candidates(looking)
-		if len(where) == 0 && !slices.Contains(s.cfg.Network.Connected(), opt.At) {
-			await(looking, found, opt.At)
+	if s.cfg.Neighbourhood == nil {
+		return s.enter(ctx, opt.At, secret, opt.Allow, where...)
+	}
+	// Devices that are found may be dialled, and are, while this goes on.
+	looking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	found := s.cfg.Neighbourhood.Candidates(looking)
+	if len(where) > 0 || slices.Contains(s.cfg.Network.Connected(), opt.At) {
+		r, err := s.enter(ctx, opt.At, secret, opt.Allow, where...)
+		elsewhere := errors.Is(err, ErrUnreachable) || errors.Is(err, transport.ErrAddress)
+		if !elsewhere || opt.Address != "" {
+			return r, err
 		}
 	}
-	return s.enter(ctx, opt.At, secret, opt.Allow, where...)
+	await(looking, found, opt.At)
+	return s.enter(ctx, opt.At, secret, opt.Allow)
 }
 
 // await returns when the device was found, or was not in time.

@@ -218,6 +218,25 @@ func TestWrongLinksAreNoGuesses(t *testing.T) {
 	})
 }
 
+// The addresses of a link may be no good where it is entered; the LAN is looked at
+// then.
+func TestLinkWithBadAddressesIsFoundOnTheLAN(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet.Network, s, e *device) {
+		l, err := parseLink(s.watchCodes(ShowOptions{Link: true}).code(t).Link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.addrs = []transport.Address{memnet.AddressOf(newIdentity(t, 99).Self())}
+		if _, err := e.Enter(t.Context(), l.url(), EnterOptions{Address: "nowhere"}); !errors.Is(err, transport.ErrAddress) {
+			t.Errorf("the user's own address is no good: %v", err)
+		}
+		if _, err := e.Enter(t.Context(), l.url(), EnterOptions{}); err != nil {
+			t.Error(err)
+		}
+		mustPair(t, s, e)
+	})
+}
+
 // A link that names another device than the one reached proves nothing to it.
 func TestLinkIsForOneDevice(t *testing.T) {
 	bubble(t, func(t *testing.T, n *memnet.Network, s, e *device) {

@@ -67,6 +67,7 @@ var outside = []struct {
 	{"go.etcd.io/bbolt", []string{"store", "internal/bench"}, "what is on disk goes through typed tables and group commit; the bench measures what it costs without"},
 	{"github.com/flynn/noise", []string{"pairing"}, "one place does the handshake"},
 	{"github.com/pquerna/otp", []string{"pairing"}, "one place knows codes"},
+	{"github.com/boombuler/", []string{"cmd/contactsctl"}, "a QR code is drawn for whoever looks at a terminal"},
 	{"github.com/gtank/ristretto255", []string{"pairing"}, "one place does the PAKE"},
 	{"github.com/spf13/", []string{"cmd/contactsctl", "cmd/contactsd"}, "flags belong to commands"},
 	{"github.com/BurntSushi/toml", []string{"cmd/contactsd"}, "the configuration file belongs to the daemon's command"},
