@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,7 +148,7 @@ func TestRestoreTakesOnlyWhatIsWhole(t *testing.T) {
 		want error
 	}{
 		"cut":        {self, len(data) / 2, store.ErrCorrupt},
-		"empty":      {self, 0, fs.ErrNotExist},
+		"empty":      {self, 0, store.ErrCorrupt},
 		"of another": {contact.ODID{1}, len(data), store.ErrCorrupt},
 	} {
 		if err := os.WriteFile(copied, data[:c.size], 0o600); err != nil {

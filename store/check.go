@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -85,7 +84,7 @@ func check(path string, defs []Definition) (Report, error) {
 	}
 	info, err := os.Stat(path)
 	if err == nil && info.Size() == 0 {
-		err = fmt.Errorf("empty: %w", fs.ErrNotExist)
+		err = damaged("empty")
 	}
 	if err != nil {
 		return Report{}, err

@@ -56,7 +56,7 @@ func inspect(path string) (isNew bool, err error) {
 		return false, fmt.Errorf("%s is a folder", path)
 	}
 	if info.Size() == 0 {
-		return true, nil
+		return false, damaged("empty")
 	}
 	return false, readFile(path, inspectFile)
 }

@@ -76,3 +76,30 @@ func TestEventsTellOfNothingThatPowerCanTakeBack(t *testing.T) {
 	emit(t, db, 4, 4)
 	wantEvents(t, db, 0, 10, 1, 4)
 }
+
+// A store is made whole or not at all, so one that is empty has lost everything,
+// and beginning anew in its place would hide that.
+func TestEmptyFileIsADamagedStore(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "store")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(path, Options{}, notes)
+	wantError(t, err, ErrCorrupt)
+	_, err = Check(path, notes)
+	wantError(t, err, ErrCorrupt)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	// What is left of a store whose making was cut off is in nobody's way.
+	if err := os.WriteFile(path+".new", []byte("torn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := openTest(t, path, Options{}, notes).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
+		t.Fatalf("%v, %v", names, err)
+	}
+}

@@ -86,6 +86,11 @@ func open(path string, opt Options, defs []Definition) (*DB, error) {
 		return nil, fmt.Errorf("nothing there: %w", fs.ErrNotExist)
 	}
 	opt.NoSync = opt.NoSync || neverSync
+	if isNew {
+		if err := create(path, opt); err != nil {
+			return nil, err
+		}
+	}
 	if err := db.openFile(path, opt); err != nil {
 		return nil, err
 	}
@@ -116,6 +121,27 @@ func open(path string, opt Options, defs []Definition) (*DB, error) {
 	}
 	ready = true
 	return db, nil
+}
+
+// create makes an empty store whole or not at all, so that a file without a
+// beginning is always one that was damaged, never one whose making was cut off.
+func create(path string, opt Options) error {
+	next := path + ".new"
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var db DB
+	err := db.openFile(next, opt)
+	if err == nil {
+		err = db.bolt.Close()
+	}
+	if err == nil {
+		err = os.Link(next, path) // unlike Rename it fails if path exists
+	}
+	if gone := os.Remove(next); err == nil {
+		err = gone
+	}
+	return err
 }
 
 func (db *DB) openFile(path string, how Options) error {

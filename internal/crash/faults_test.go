@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -256,4 +257,41 @@ func call(t *testing.T, d *devices.Device) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, _ = d.Status(ctx)
+}
+
+func TestDamagedStoreIsRefusedWithWhatToDo(t *testing.T) {
+	p := underLoad(t, daemon(t, ""))
+	p.quiet()
+	whole, err := os.ReadFile(p.ana.store())
+	p.try(err)
+	damaged := [][]byte{nil, whole[:1], make([]byte, len(whole))}
+	chance := chance(t)
+	for range rounds(20) {
+		damaged = append(damaged, whole[:chance.IntN(len(whole))])
+	}
+	refused := 0
+	for _, file := range damaged {
+		p.try(os.WriteFile(p.ana.store(), file, 0o600))
+		if r, err := node.Check(p.ana.store(), p.ana.odid); err == nil && len(r.Damage) == 0 {
+			continue // what was cut off is space that the store had not used yet
+		}
+		refused++
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		said, err := p.ana.Refused(ctx)
+		cancel()
+		p.try(err)
+		wantWords(t, said, "damaged store", "hint: ", "contactsd restore FILE")
+		if strings.Contains(said, "goroutine ") || strings.Contains(said, "panic") {
+			t.Fatalf("%d of %d bytes: %s", len(file), len(whole), said)
+		}
+		if after, err := os.ReadFile(p.ana.store()); err != nil || !bytes.Equal(after, file) {
+			t.Fatalf("the refused file was changed, %v", err)
+		}
+	}
+	if refused < 3 {
+		t.Fatalf("only %d of %d files were damaged", refused, len(damaged))
+	}
+	p.try(os.WriteFile(p.ana.store(), whole, 0o600))
+	p.again()
+	p.end()
 }
