@@ -42,10 +42,14 @@ func TestLinkIsShownAndEntered(t *testing.T) {
 	if err := bob.enter(c.Link, ada); err != nil {
 		t.Fatal(err)
 	}
-	if p := next().GetCode(); p.GetLink() == c.Link || p.GetLink() == "" {
-		t.Error("the used link is still shown")
+	update := next()
+	if code := update.GetCode(); code != nil { // a watcher that was busy may miss the next link
+		if code.Link == c.Link || code.Link == "" {
+			t.Error("the used link is still shown")
+		}
+		update = next()
 	}
-	if p := next().GetPaired(); p.GetOdid() != bob.odid || p.GetTrust() != "paired" {
+	if p := update.GetPaired(); p.GetOdid() != bob.odid || p.GetTrust() != "paired" {
 		t.Errorf("%v", p)
 	}
 
