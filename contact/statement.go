@@ -3,6 +3,7 @@ package contact
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -52,6 +53,9 @@ type Statement struct {
 
 // PairID names one pairing; both devices derive it from the same handshake.
 type PairID [16]byte
+
+// Short is the start of the id, by which the logs of both devices name a pairing.
+func (id PairID) Short() string { return hex.EncodeToString(id[:4]) }
 
 // Ask is what the author asks the subject for.
 type Ask struct {

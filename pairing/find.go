@@ -78,7 +78,7 @@ func (s *Service) Enter(ctx context.Context, code string, opt EnterOptions) (Res
 		}
 		return Result{}, err
 	}
-	s.log.Info("paired", "peer", r.Peer.Short())
+	s.log.Info("paired", "peer", r.Peer.Short(), "pairing", r.PairID.Short())
 	confirming, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
 	if err := s.cfg.Confirm(confirming, r.Peer, r.PairID); err != nil {

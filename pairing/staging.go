@@ -74,6 +74,7 @@ func (s *Service) stage(w *window, r Result, debits []debited) error {
 	if err != nil {
 		return fmt.Errorf("stage pairing: %w", err)
 	}
+	s.log.Debug("pairing: staged", "peer", r.Peer.Short(), "pairing", r.PairID.Short())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range debits {
@@ -173,7 +174,7 @@ func (s *Service) committed(r Result) {
 	if reset != nil {
 		reset()
 	}
-	s.log.Info("paired", "peer", r.Peer.Short())
+	s.log.Info("paired", "peer", r.Peer.Short(), "pairing", r.PairID.Short())
 }
 
 // expire drops staged pairings that nobody came back for, and sets counted guesses

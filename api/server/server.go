@@ -100,6 +100,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle(contactsv1connect.NewMessagesServiceHandler(messages{s}, append(opts, connect.WithReadMaxBytes(maxBatchRequest))...))
 	mux.Handle(contactsv1connect.NewEventsServiceHandler(events{s}, opts...))
 	mux.HandleFunc("GET /v1/events", s.serveEvents)
+	mux.HandleFunc("GET /metrics", s.serveMetrics)
 	calls := giveReasons(mux)
 	return guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.calls.RLock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -24,11 +25,12 @@ import (
 type world struct {
 	t   testing.TB
 	net *memnet.Network
+	log *slog.Logger // of all devices, may be nil
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	return &world{t, memnet.New(memnet.Options{})}
+	return &world{t: t, net: memnet.New(memnet.Options{})}
 }
 
 // user is a device with its API, called through the client.
@@ -39,6 +41,7 @@ type user struct {
 	id     *identity.Identity
 	dir    string
 	opt    store.Options
+	log    *slog.Logger
 	odid   string
 	server *Server
 	node   *node.Node
@@ -58,7 +61,7 @@ func (w *world) userWith(name string, opt store.Options) *user {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	u := &user{t: w.t, net: w.net, id: id, dir: w.t.TempDir(), opt: opt, odid: id.Self().String()}
+	u := &user{t: w.t, net: w.net, id: id, dir: w.t.TempDir(), opt: opt, log: w.log, odid: id.Self().String()}
 	u.Client = &client.Client{Socket: filepath.Join(u.dir, "contactsd.sock")}
 	u.start()
 	w.t.Cleanup(func() {
@@ -81,12 +84,12 @@ func (u *user) start() {
 		u.t.Fatal(err)
 	}
 	dev := u.net.Device(u.id.Self())
-	n, err := node.New(node.Config{DB: db, Identity: u.id, Transport: dev, Neighbourhood: dev})
+	n, err := node.New(node.Config{DB: db, Identity: u.id, Transport: dev, Neighbourhood: dev, Log: u.log})
 	if err != nil {
 		u.t.Fatal(err)
 	}
 	dev.SetMayDial(n.Relation.MayDial)
-	s, err := New(Config{Node: n, Socket: u.Socket, Version: "test"})
+	s, err := New(Config{Node: n, Socket: u.Socket, Version: "test", Log: u.log})
 	if err != nil {
 		u.t.Fatal(err)
 	}
