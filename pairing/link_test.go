@@ -181,6 +181,23 @@ func TestLinkUsedTwice(t *testing.T) {
 	})
 }
 
+// Of two sessions that prove the same link one wins, and what stands in for a link
+// where none is shown can't be used.
+func TestLinkPairsOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet.Network, s, e *device) {
+		s.watchCodes(ShowOptions{})
+		w := s.openWindow()
+		if c := first(s.candidates(w, kindLink)); len(c) != 1 || s.use(w, c[0]) {
+			t.Error("a link that nobody was shown pairs")
+		}
+		s.watchCodes(ShowOptions{Link: true})
+		a, b := first(s.candidates(w, kindLink)), first(s.candidates(w, kindLink))
+		if len(a) != 1 || !s.use(w, a[0]) || s.use(w, b[0]) {
+			t.Error("the link did not pair exactly once")
+		}
+	})
+}
+
 // Wrong links cost no guesses, get one round each, and are answered alike whether a
 // link is shown or not.
 func TestWrongLinksAreNoGuesses(t *testing.T) {

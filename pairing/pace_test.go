@@ -165,3 +165,36 @@ func TestCrowdInOnePlaceDelaysOthersByARound(t *testing.T) {
 		group.Wait()
 	})
 }
+
+// Places full of proofs that wait make room for whoever comes from where nobody was
+// served for longer: it is the one served last that goes, and it is told why.
+func TestNewcomerTakesThePlaceOfWhomWasServedLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(memnet.Options{})
+		s := newDevice(t, n, 1)
+		code := s.watchCodes(ShowOptions{}).code(t)
+		var lines []*line
+		var crowd []*device
+		for i := range maxSessions {
+			d := newDevice(t, n, byte(10+i))
+			crowd = append(crowd, d)
+			guess(t, d, s, wrongOf(code.Digits))
+		}
+		s.pace.spend()
+		for _, d := range crowd {
+			l := opened(t, d, s)
+			if err := l.send(typeProve, prove{1, mustShare(t).Y, fill(cpaceTag, 0)}.encode()); err != nil {
+				t.Fatal(err)
+			}
+			lines = append(lines, l)
+		}
+		synctest.Wait()
+		if _, err := newDevice(t, n, 2).Enter(t.Context(), code.Code, EnterOptions{At: s.id.Self()}); err != nil {
+			t.Errorf("the newcomer: %v", err)
+		}
+		_, body, err := lines[maxSessions-1].recv(maxBody, typeReject)
+		if err != nil || body[0] != byte(reasonBusy) {
+			t.Errorf("who was served last: %x, %v", body, err)
+		}
+	})
+}
