@@ -98,7 +98,7 @@ func TestFullDiskIsToldAndNothingIsLost(t *testing.T) {
 			p.try(devices.Until(t.Context(), s.Name+"'s writers to be told of the full disk", func() (bool, error) {
 				return s.told("disk_full") > 0, nil
 			}))
-			pause(t.Context(), 300*time.Millisecond)
+			pause(t.Context(), 50*time.Millisecond)
 			p.try(os.Remove(ballast))
 			p.healthyFor(200 * time.Millisecond)
 		}

@@ -97,9 +97,8 @@ func (l *lab) kill(ctx context.Context, victims []*side, chance *rand.Rand) erro
 		s.Stop(syscall.SIGKILL)
 		for chance.IntN(4) == 0 {
 			early, cancel := context.WithTimeout(ctx, time.Millisecond+time.Duration(chance.IntN(60))*time.Millisecond)
-			if s.Start(early) == nil {
-				s.Stop(syscall.SIGKILL)
-			}
+			_ = s.Start(early) // mostly it fails, and it may fail with the daemon running
+			s.Stop(syscall.SIGKILL)
 			cancel()
 		}
 		if err := s.look(own, theirs); err != nil {
