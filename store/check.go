@@ -121,10 +121,9 @@ func (c *checker) file(tx *bbolt.Tx, file *os.File) error {
 	if pageSize < minPageSize || pageSize > maxPageSize || pageSize&(pageSize-1) != 0 {
 		return damaged(fmt.Sprintf("pages of %d bytes", pageSize))
 	}
-	size := max(tx.Size(), 0)
-	if size > info.Size() {
-		c.report.Damage.Add("", nil, "cut short: %d bytes, %d are due", info.Size(), size)
-		size = info.Size()
+	size := min(max(tx.Size(), 0), info.Size())
+	if err := counted(tx, file, pageSize, info.Size()); err != nil {
+		c.report.Damage.Add("", nil, "%s", undress(err))
 	}
 	end := uint64(size) / pageSize
 	c.inspector = &inspector{file: file, pageSize: pageSize, end: end, seen: make([]bool, end)}

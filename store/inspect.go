@@ -21,7 +21,7 @@ import (
 //	bucket   value of a leaf element with flag 1: root page uint64, sequence
 //	         uint64; root page 0: a leaf page follows in the value itself
 //	free     count page ids; a count of 0xffff: the first id is the true count
-//	meta     16 bytes, root bucket 16 bytes, page of the free list uint64, …
+//	meta     16 bytes, root bucket 16 bytes, page of the free list uint64, number of pages uint64, …
 //
 // pos counts from the beginning of the element.
 const (
@@ -33,6 +33,7 @@ const (
 	freePage     = 0x10
 	bucketFlag   = 0x01
 	metaFreelist = pageHeader + 32
+	metaPages    = pageHeader + 40
 	noFreelist   = ^uint64(0)
 	firstPage    = 2 // after the two meta pages
 
@@ -103,6 +104,9 @@ func inspectFile(tx *bbolt.Tx, file *os.File) error {
 	if pageSize < minPageSize || pageSize > maxPageSize || pageSize&(pageSize-1) != 0 {
 		return damaged(fmt.Sprintf("pages of %d bytes", pageSize))
 	}
+	if err := counted(tx, file, pageSize, info.Size()); err != nil {
+		return err
+	}
 	end := uint64(tx.Size()) / pageSize
 	i := &inspector{file: file, pageSize: pageSize, end: end, seen: make([]bool, end)}
 	if tx.Size() <= maxInspected {
@@ -111,6 +115,20 @@ func inspectFile(tx *bbolt.Tx, file *os.File) error {
 		}
 	}
 	return i.freelist(uint64(tx.ID()))
+}
+
+// counted checks the number of pages that the newest meta page gives. bbolt
+// multiplies it with the size of a page and does not notice when that overflows:
+// it then counts pages for years.
+func counted(tx *bbolt.Tx, file *os.File, pageSize uint64, size int64) error {
+	meta := make([]byte, metaPages+8)
+	if _, err := file.ReadAt(meta, int64(uint64(tx.ID())%2*pageSize)); err != nil {
+		return err
+	}
+	if due := binary.NativeEndian.Uint64(meta[metaPages:]); due > uint64(size)/pageSize {
+		return damaged(fmt.Sprintf("cut short: %d pages, %d are due", uint64(size)/pageSize, due))
+	}
+	return nil
 }
 
 // tree follows all pages from root on. Each may be reached once.
