@@ -128,17 +128,8 @@ func (s pairs) EnterCode(ctx context.Context, req *contactsv1.EnterCodeRequest) 
 		return nil, invalid("permissions", "%v", err)
 	}
 	opt := pairing.EnterOptions{Allow: allow}
-	switch at := strings.TrimSpace(req.At); {
-	case strings.ContainsAny(at, "/:"):
-		opt.Address = transport.Address(at)
-	case at != "":
-		opt.At, err = contact.ParseODID(at)
-		switch {
-		case errors.Is(err, contact.ErrODIDPrefix):
-			return nil, invalid("at", "%q is neither an address nor an ODID: use one that contactsctl status lists on the other device", clip(at))
-		case err != nil:
-			return nil, err
-		}
+	if opt.At, opt.Address, err = place(req.At); err != nil {
+		return nil, err
 	}
 	result, err := s.node.Pairing.Enter(ctx, req.Code, opt)
 	confirmed := err == nil
@@ -150,4 +141,24 @@ func (s pairs) EnterCode(ctx context.Context, req *contactsv1.EnterCodeRequest) 
 		return nil, err
 	}
 	return &contactsv1.EnterCodeResponse{Contact: s.contact(c), Confirmed: confirmed}, nil
+}
+
+// place takes apart where the other device is: "", an address, an ODID, or
+// ODID@address, which spares asking who is at the address.
+func place(at string) (peer contact.ODID, address transport.Address, err error) {
+	at = strings.TrimSpace(at)
+	who, where, both := strings.Cut(at, "@")
+	switch {
+	case at == "":
+		return peer, "", nil
+	case both:
+		address = transport.Address(where)
+	case strings.ContainsAny(at, "/:"):
+		return peer, transport.Address(at), nil
+	}
+	peer, err = contact.ParseODID(who)
+	if errors.Is(err, contact.ErrODIDPrefix) {
+		err = invalid("at", "%q is neither an address nor an ODID: use one that contactsctl status lists on the other device", clip(at))
+	}
+	return peer, address, err
 }

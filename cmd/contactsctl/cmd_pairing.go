@@ -41,7 +41,7 @@ from the input instead.`,
 			return a.pair(ctx, &contactsv1.EnterCodeRequest{Code: code, At: at, Permissions: split(allow)})
 		}),
 	}
-	cmd.Flags().StringVar(&at, "at", "", "`ADDRESS` where the other device is: a multiaddr, IP:PORT, or its ODID")
+	cmd.Flags().StringVar(&at, "at", "", "`ADDRESS` where the other device is: a multiaddr, IP:PORT, its ODID, or ODID@ADDRESS")
 	cmd.Flags().StringSliceVar(&allow, "allow", nil, "`PERMISSIONS` beyond messages and status: audio, video")
 	return cmd
 }

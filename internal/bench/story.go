@@ -58,17 +58,18 @@ const rest = 300 * time.Millisecond
 
 // pairing measures strangers who become trusted contacts: by the CLI, processes
 // included, until both lists say so; and between the daemons alone, over each
-// transport. Only the address is known, not who is there.
+// transport. Who is there is known, as on a LAN or from a link; by the CLI, and once
+// without it, only the address is, and asking costs another handshake.
 func (b *bench) pairing(ctx context.Context) ([]row, error) {
 	var start []time.Duration
 	took := make(map[string][]time.Duration)
 	for i := range b.runs {
-		for _, by := range []string{"contactsctl", "/quic-v1/", "/tcp/"} {
-			way, byCLI := by, by == "contactsctl"
-			if byCLI {
+		for n, by := range []string{"contactsctl", "/quic-v1/", "/tcp/", "address alone"} {
+			way := by
+			if n == 0 || n == 3 {
 				way = "/quic-v1/"
 			}
-			t, err := b.pairOnce(ctx, fmt.Sprintf("pair-%d-%d", i, len(by)), way, byCLI)
+			t, err := b.pairOnce(ctx, fmt.Sprintf("pair-%d-%d", i, n), way, n == 0, n == 1 || n == 2)
 			if err != nil {
 				return nil, err
 			}
@@ -85,11 +86,12 @@ func (b *bench) pairing(ctx context.Context) ([]row, error) {
 		compare("pair CODE until both lists say paired, QUIC", whole, "ms", "limit", 65),
 		compare("pairing between the two daemons, QUIC", median(took["/quic-v1/"]), "ms", "limit", 17),
 		compare("pairing between the two daemons, TCP", median(took["/tcp/"]), "ms", "limit", 17),
+		compare("pairing between the two daemons, QUIC, address alone", median(took["address alone"]), "ms", "limit", 17),
 		compare("start of contactsctl", median(start), "ms", "pair CODE", whole),
 	}, nil
 }
 
-func (b *bench) pairOnce(ctx context.Context, name, way string, byCLI bool) (time.Duration, error) {
+func (b *bench) pairOnce(ctx context.Context, name, way string, byCLI, known bool) (time.Duration, error) {
 	ana, bob, stop, err := b.pair(ctx, name)
 	if err != nil {
 		return 0, err
@@ -102,6 +104,9 @@ func (b *bench) pairOnce(ctx context.Context, name, way string, byCLI bool) (tim
 	at, err := ana.Address(ctx, way)
 	if err != nil {
 		return 0, err
+	}
+	if known {
+		at = ana.ODID + "@" + at
 	}
 	time.Sleep(rest)
 	began := time.Now()

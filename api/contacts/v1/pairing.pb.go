@@ -527,8 +527,8 @@ type EnterCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Six or nine digits, with or without dashes and spaces, or a link.
 	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	// Where the device is: a multiaddr, IP:PORT or an ODID. Empty goes where a link
-	// says, or looks on the local network.
+	// Where the device is: a multiaddr, IP:PORT, an ODID, or ODID@ADDRESS with one
+	// of the former. Empty goes where a link says, or looks on the local network.
 	At string `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
 	// Granted beside what pairing grants.
 	Permissions   []string `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
