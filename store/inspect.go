@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 
 	"go.etcd.io/bbolt"
@@ -97,9 +98,6 @@ func inspectFile(tx *bbolt.Tx, file *os.File) error {
 	if err != nil {
 		return err
 	}
-	if tx.Size() > info.Size() || tx.Size() < 0 {
-		return damaged(fmt.Sprintf("cut short: %d bytes, %d are due", info.Size(), tx.Size()))
-	}
 	pageSize := uint64(tx.DB().Info().PageSize)
 	if pageSize < minPageSize || pageSize > maxPageSize || pageSize&(pageSize-1) != 0 {
 		return damaged(fmt.Sprintf("pages of %d bytes", pageSize))
@@ -125,8 +123,12 @@ func counted(tx *bbolt.Tx, file *os.File, pageSize uint64, size int64) error {
 	if _, err := file.ReadAt(meta, int64(uint64(tx.ID())%2*pageSize)); err != nil {
 		return err
 	}
-	if due := binary.NativeEndian.Uint64(meta[metaPages:]); due > uint64(size)/pageSize {
-		return damaged(fmt.Sprintf("cut short: %d pages, %d are due", uint64(size)/pageSize, due))
+	due := binary.NativeEndian.Uint64(meta[metaPages:])
+	switch {
+	case due > math.MaxInt64/pageSize:
+		return damaged(fmt.Sprintf("%d pages in a file of %d bytes", due, size))
+	case due*pageSize > uint64(size):
+		return damaged(fmt.Sprintf("cut short: %d bytes, %d are due", size, due*pageSize))
 	}
 	return nil
 }
