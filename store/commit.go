@@ -26,7 +26,9 @@ const patience = 32
 // request is one call of Update.
 type request struct {
 	fn       func(*Tx) error
-	wake     chan bool // gets one value: true to lead, false when settled
+	wake     chan bool   // gets one value: true to lead, false when settled
+	done     func(error) // of a function given to Later: nobody waits
+	patient  bool        // it leads for others, and gives them a little longer
 	onCommit []func()
 	err      error
 	panicked *panicked
@@ -60,8 +62,9 @@ func (p *panicked) Unwrap() error {
 //
 // Other errors are those of the disk: they wrap ErrFull or ErrCorrupt, or say
 // what failed; then nothing was changed, unless the error tells to start anew.
-func (db *DB) Update(fn func(*Tx) error) error {
-	r := &request{fn: fn}
+func (db *DB) Update(fn func(*Tx) error) error { return db.update(&request{fn: fn}) }
+
+func (db *DB) update(r *request) error {
 	db.mu.Lock()
 	if db.closed {
 		db.mu.Unlock()
@@ -79,7 +82,7 @@ func (db *DB) Update(fn func(*Tx) error) error {
 		lead = <-r.wake
 	}
 	if lead {
-		db.gather()
+		db.gather(r.patient)
 		db.lead(r)
 	}
 	if r.panicked != nil {
@@ -96,11 +99,16 @@ func (db *DB) Update(fn func(*Tx) error) error {
 
 // gather lets the callers that the last leader released come back, so that they
 // share this commit instead of waiting for the next. After a commit of one
-// alone it does nothing, so a lone writer is never held up.
-func (db *DB) gather() {
-	for most, idle := 0, 0; idle < patience; idle++ {
+// alone it does nothing, so a lone writer is never held up. A patient leader, for
+// whom nobody waits, expects one more.
+func (db *DB) gather(patient bool) {
+	limit, extra := patience, 0
+	if patient {
+		limit, extra = 8*patience, 2
+	}
+	for most, idle := 0, 0; idle < limit; idle++ {
 		db.mu.Lock()
-		n, crowd := len(db.queue), min(db.crowd, maxBatch)
+		n, crowd := len(db.queue), min(max(db.crowd, extra), maxBatch)
 		db.mu.Unlock()
 		if n >= crowd {
 			return
@@ -115,7 +123,7 @@ func (db *DB) gather() {
 func (db *DB) lead(own *request) {
 	db.mu.Lock()
 	n := min(len(db.queue), maxBatch)
-	batch := db.queue[:n:n]
+	batch := db.takeLater(db.queue[:n:n])
 	db.queue = db.queue[n:]
 	broken := db.broken
 	db.mu.Unlock()
@@ -131,17 +139,29 @@ func (db *DB) lead(own *request) {
 func (db *DB) handOver(own *request, batch []*request) {
 	db.mu.Lock()
 	// Left over only if a function ended this goroutine: the others begin anew.
-	var left []*request
+	var left, later []*request
+	callers := 0
 	for _, r := range batch {
-		if !r.settled && r != own {
-			r.onCommit, r.err, r.panicked = nil, nil, nil
+		if r.done == nil {
+			callers++
+		}
+		if r.settled || r == own {
+			continue
+		}
+		r.onCommit, r.err, r.panicked = nil, nil, nil
+		if r.done != nil {
+			later = append(later, r)
+		} else {
 			left = append(left, r)
 		}
 	}
 	if left != nil {
 		db.queue = append(left, db.queue...)
 	}
-	db.crowd = len(batch) + len(db.queue)
+	if later != nil {
+		db.putLater(append(later, db.later...))
+	}
+	db.crowd = callers + len(db.queue)
 	var next *request
 	if len(db.queue) > 0 {
 		next = db.queue[0]
@@ -153,13 +173,21 @@ func (db *DB) handOver(own *request, batch []*request) {
 	}
 	db.mu.Unlock()
 
+	var finished []*request
 	for _, r := range batch {
-		if r.settled && r != own {
+		switch {
+		case !r.settled:
+		case r.done != nil:
+			finished = append(finished, r)
+		case r != own:
 			r.wake <- false
 		}
 	}
 	if next != nil {
 		next.wake <- true
+	}
+	for _, r := range finished {
+		r.finish()
 	}
 }
 
@@ -217,13 +245,17 @@ func (db *DB) try(batch []*request) (spoiler int, err error) {
 		}
 		tx := &Tx{db: db, shared: s, writable: true}
 		r.run(tx)
-		if r.failed() && tx.wrote {
+		if r.failed() && (tx.wrote || tx.touched) {
 			return i, nil
 		}
 		wrote = wrote || tx.wrote
 		emitted = emitted || tx.emitted
 	}
-	if !wrote {
+	more, told, err := s.flush(db)
+	if err != nil {
+		return -1, err
+	}
+	if wrote, emitted = wrote || more, emitted || told; !wrote {
 		return -1, nil
 	}
 	id := b.ID()
@@ -233,6 +265,7 @@ func (db *DB) try(batch []*request) (spoiler int, err error) {
 		return -1, db.afterFailure(id, err)
 	}
 	committed = true
+	db.commits.Add(1)
 	if emitted {
 		db.broadcast(s.newest)
 	}

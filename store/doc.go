@@ -40,6 +40,11 @@
 // the state as of its beginning. Calls of Update that come while another one
 // commits wait for it and then share one transaction and its two fsyncs. Their
 // functions run one after the other, on the goroutine of any one of the
-// callers. They must be short: no network, timer, channel or lock of a caller,
-// and neither Update nor View within a function, which could wait for itself.
+// callers. They must be short: no network, timer, channel or lock that is held for
+// more than a moment, and neither Update nor View within a function, which could
+// wait for itself.
+//
+// What nobody waits for is given to Later, and shares a commit with whoever comes.
+// A record that many functions of a commit change a little is a Common of theirs,
+// read once and written once.
 package store

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -37,17 +38,20 @@ type DB struct {
 	file         *os.File // bbolt's own, to let go of the lock if bbolt can't
 	tables       map[string]bool
 	journalLimit uint64
+	commits      atomic.Uint64
 
-	mu      sync.Mutex // guards what follows, held for moments only
-	queue   []*request // in order; the first one leads or is about to
-	leading bool
-	crowd   int // callers seen around the last commit
-	closed  bool
-	idle    chan struct{} // closed by the last leader once closed is set
-	broken  error         // why nothing is written any more
-	stuck   bool          // bbolt's locks are lost, it can't be closed
-	emitted chan struct{} // nil until someone waits
-	durable uint64        // cursor of the newest event on the disk
+	mu       sync.Mutex // guards what follows, held for moments only
+	queue    []*request // in order; the first one leads or is about to
+	later    []*request // in order; they go along with the next commit
+	flushing bool       // a goroutine is about to see to that
+	leading  bool
+	crowd    int // callers seen around the last commit
+	closed   bool
+	idle     chan struct{} // closed by the last leader once closed is set
+	broken   error         // why nothing is written any more
+	stuck    bool          // bbolt's locks are lost, it can't be closed
+	emitted  chan struct{} // nil until someone waits
+	durable  uint64        // cursor of the newest event on the disk
 }
 
 // Open opens the store at path, or makes one, and brings its tables to the
@@ -170,6 +174,9 @@ func (db *DB) openFile(path string, how Options) error {
 	return nil
 }
 
+// Commits returns how many transactions were written since the store was opened.
+func (db *DB) Commits() uint64 { return db.commits.Load() }
+
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -186,6 +193,11 @@ func syncDir(dir string) error {
 // Update that came before are finished, later ones get ErrClosed.
 func (db *DB) Close() error {
 	db.mu.Lock()
+	for len(db.later) > 0 && !db.closed {
+		db.mu.Unlock()
+		_ = db.Update(func(*Tx) error { return nil }) // takes them along; they learn of errors
+		db.mu.Lock()
+	}
 	if db.closed {
 		db.mu.Unlock()
 		return nil

@@ -15,6 +15,7 @@ type Tx struct {
 	over     bool
 	wrote    bool
 	emitted  bool
+	touched  bool  // it may have changed what the functions have in common
 	damage   error // a write that stopped halfway; the transaction can't be committed
 	onCommit []func()
 }
@@ -24,6 +25,7 @@ type shared struct {
 	bolt    *bbolt.Tx
 	buckets []*bucket // few, so a search beats a map
 	newest  uint64    // cursor of the last event
+	common  []common  // few as well
 }
 
 type bucket struct {
