@@ -90,7 +90,10 @@ func decode(s *contact.Signed) (*contact.Statement, error) {
 	return &st, err
 }
 
-func (e *entry) save(tx *store.Tx) error { return devices.Put(tx, e.peer[:], e.row) }
+func (e *entry) save(tx *store.Tx) error {
+	delete(viewsOf(tx), e.peer)
+	return devices.Put(tx, e.peer[:], e.row)
+}
 
 func (e *entry) view() contact.View { return contact.Derive(e.mine, e.theirs, e.row.Marks) }
 

@@ -76,10 +76,15 @@ func New(cfg Config) (*Service, error) {
 // View returns what is derived of the relation to peer; known is false for a
 // device about which nothing was ever said.
 func (s *Service) View(tx *store.Tx, peer contact.ODID) (v contact.View, known bool, err error) {
+	seen := viewsOf(tx)
+	if d, ok := seen[peer]; ok {
+		return d.view, d.known, nil
+	}
 	e, err := load(tx, peer)
 	if err != nil {
 		return contact.View{}, false, err
 	}
+	seen[peer] = derived{e.view(), e.known}
 	return e.view(), e.known, nil
 }
 
