@@ -78,14 +78,19 @@ type batch struct {
 	tx  *store.Tx
 	now time.Time
 	to  map[contact.ODID]*recipient
+	new []Outgoing // that were put into the outbox
 }
 
 // recipient is a contact that a batch has messages for.
 type recipient struct {
 	view  contact.View
 	known bool
-	peer  peerRecord
+	peer  *account
 	added int
+	// Of those that were added: the last number that was given, and whether some
+	// have none.
+	last   position
+	behind bool
 }
 
 func (b *batch) recipient(id contact.ODID) (*recipient, error) {
@@ -97,40 +102,38 @@ func (b *batch) recipient(id contact.ODID) (*recipient, error) {
 	if r.view, r.known, err = b.s.relation(b.tx, id); err != nil {
 		return nil, err
 	}
-	if r.peer, err = getPeer(b.tx, id); err != nil {
+	if r.peer, err = getAccount(b.tx, id); err != nil {
 		return nil, err
 	}
 	b.to[id] = r
 	return r, nil
 }
 
-// end writes what the batch changed, and has it delivered after the commit.
+// end counts what the batch added, and has it delivered after the commit.
 func (b *batch) end() error {
 	added := 0
-	for id, r := range b.to {
+	for _, r := range b.to {
 		if r.added == 0 {
 			continue
 		}
 		added += r.added
-		if err := peerTable.Put(b.tx, id[:], r.peer); err != nil {
+		if err := booksOf(b.tx).queue(b.tx, r.peer, r.added); err != nil {
 			return err
 		}
 	}
 	if added == 0 {
 		return nil
 	}
-	self, _, err := selfTable.Get(b.tx, selfKey)
-	if err != nil {
-		return err
-	}
-	self.Queued += uint64(added)
-	if err := selfTable.Put(b.tx, selfKey, self); err != nil {
-		return err
-	}
 	b.tx.OnCommit(func() {
+		b.s.traffic.queued.Add(uint64(added))
+		if b.s.tracing() {
+			for _, m := range b.new {
+				b.s.trace(LogQueued, m.To, m.ID)
+			}
+		}
 		for id, r := range b.to {
 			if r.added > 0 {
-				b.s.queued(id, b.now)
+				b.s.queued(id, b.now, r.last, r.behind)
 			}
 		}
 	})

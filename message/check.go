@@ -1,6 +1,8 @@
 package message
 
 import (
+	"errors"
+
 	"contactsd/contact"
 	"contactsd/store"
 )
@@ -53,11 +55,11 @@ func checkOutbox(tx *store.Tx, d *store.Damages, waiting map[contact.ODID]uint64
 		if row.Value.Seq == 0 {
 			continue
 		}
-		rec, err := getPeer(tx, peer)
+		a, err := getAccount(tx, peer)
 		if err != nil {
 			return err
 		}
-		order, found, err := sentTable.Get(tx, sentKey(peer, position{rec.Epoch, row.Value.Seq}))
+		order, found, err := a.numberedAt(tx, position{a.Epoch, row.Value.Seq})
 		if err != nil {
 			return err
 		}
@@ -88,10 +90,17 @@ func checkHistory(tx *store.Tx, d *store.Damages) error {
 		if row.Value.State != Queued {
 			continue
 		}
-		if _, found, err := outboxTable.Get(tx, row.Key); err != nil {
+		_, waits, err := outboxTable.Get(tx, row.Key)
+		if err == nil && !waits {
+			r := row.Value
+			err = r.arrived(tx, place{Contact: peer, Order: orderOf(row.Key)})
+			if errors.Is(err, store.ErrCorrupt) {
+				d.Add(table, row.Key, "queued and not in the outbox, nor delivered")
+				err = nil
+			}
+		}
+		if err != nil {
 			return err
-		} else if !found {
-			d.Add(table, row.Key, "queued and not in the outbox")
 		}
 	}
 	return nil

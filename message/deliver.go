@@ -33,6 +33,7 @@ func (s *Service) attempt(ctx context.Context, l *lane) {
 	s.look(l)
 	h, err := s.peek(l.peer)
 	if err == nil && !h.empty && h.open {
+		s.traffic.attempts.Add(1)
 		err = s.deliver(ctx, l)
 	}
 	switch {
@@ -49,6 +50,7 @@ func (s *Service) attempt(ctx context.Context, l *lane) {
 
 // failed writes down when the next attempt is and why, in words.
 func (s *Service) failed(l *lane, cause error, expires time.Time) {
+	s.traffic.failures.Add(1)
 	s.mu.Lock()
 	l.attempts++
 	n := l.attempts
@@ -56,7 +58,7 @@ func (s *Service) failed(l *lane, cause error, expires time.Time) {
 	now := time.Now()
 	next := now.Add(backoff(n))
 	err := s.db.Update(func(tx *store.Tx) error {
-		peer, err := getPeer(tx, l.peer)
+		peer, err := getAccount(tx, l.peer)
 		if err != nil {
 			return err
 		}
@@ -64,7 +66,7 @@ func (s *Service) failed(l *lane, cause error, expires time.Time) {
 			peer.Since = millis(now)
 		}
 		peer.Attempts, peer.Next, peer.Trouble = uint64(n), millis(next), inWords(cause)
-		return peerTable.Put(tx, l.peer[:], peer)
+		return nil
 	})
 	s.log.Debug("delivery failed", "peer", l.peer.Short(), "attempts", n, "next", next, "err", cause)
 	if err != nil {
@@ -121,13 +123,14 @@ type delivery struct {
 	l      *lane
 	st     transport.Stream
 	w      *bufio.Writer
-	frames chan frame
+	frames chan *frame
 	broken chan error // what ended the reader
 
-	pos     position
-	flights []flight // in the order in which they were sent
-	size    int      // bytes of their bodies
-	acked   []flight // not settled yet
+	pos       position
+	flights   []flight   // in the order in which they were sent
+	size      int        // bytes of their bodies
+	settling  int        // acknowledgements that were handed to the store
+	unsettled chan error // why one could not be written down
 }
 
 func (s *Service) deliver(ctx context.Context, l *lane) error {
@@ -142,14 +145,21 @@ func (s *Service) deliver(ctx context.Context, l *lane) error {
 		w: bufio.NewWriterSize(st, 64<<10),
 		// An honest peer never acknowledges more often than it was sent frames,
 		// so the reader never waits and both sides can't wait for each other.
-		frames: make(chan frame, windowFrames+2),
-		broken: make(chan error, 1),
+		frames:    make(chan *frame, windowFrames+2),
+		broken:    make(chan error, 1),
+		unsettled: make(chan error, 1),
 	}
 	end := make(chan struct{})
 	go d.read(end)
 	err = d.run(ctx)
-	if len(d.acked) > 0 {
-		err = errors.Join(err, s.settle(l.peer, d.acked))
+	if d.settling > 0 {
+		// What was acknowledged is written down before anybody looks again.
+		err = errors.Join(err, s.db.Update(func(*store.Tx) error { return nil }))
+		select {
+		case failed := <-d.unsettled:
+			err = errors.Join(err, failed)
+		default:
+		}
 	}
 	close(end)
 	if err == nil || errors.Is(err, errHeld) {
@@ -173,7 +183,7 @@ func (d *delivery) read(end <-chan struct{}) {
 			return
 		}
 		select {
-		case d.frames <- f:
+		case d.frames <- &f:
 		case <-end:
 			d.broken <- io.ErrClosedPipe
 			return
@@ -198,7 +208,7 @@ func (d *delivery) run(ctx context.Context) error {
 	idle := time.NewTimer(idleStream)
 	defer idle.Stop()
 	for {
-		if held != nil || more && d.roomy() || len(d.acked) > 0 && len(d.flights) == 0 {
+		if held != nil || more && d.roomy() {
 			if more, err = d.send(held); err != nil {
 				return err
 			}
@@ -224,6 +234,9 @@ func (d *delivery) run(ctx context.Context) error {
 			if err := d.answer(f); err != nil {
 				return err
 			}
+			idle.Reset(idleStream)
+		case err := <-d.unsettled:
+			return err
 		case <-d.l.wake:
 			more = true
 		case <-expired:
@@ -235,18 +248,18 @@ func (d *delivery) run(ctx context.Context) error {
 }
 
 // next waits for a frame.
-func (d *delivery) next(ctx context.Context) (frame, error) {
+func (d *delivery) next(ctx context.Context) (*frame, error) {
 	select {
 	case f, ok := <-d.frames:
 		if !ok {
-			return frame{}, <-d.broken
+			return nil, <-d.broken
 		}
 		if f.Type == frameRefused {
-			return frame{}, refusal(f.Words)
+			return nil, refusal(f.Words)
 		}
 		return f, nil
 	case <-ctx.Done():
-		return frame{}, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
@@ -255,28 +268,25 @@ func (d *delivery) roomy() bool {
 	return len(d.flights) == 0 || len(d.flights) <= windowFrames*3/4 && d.size <= windowBytes*3/4
 }
 
-// send settles what was acknowledged and sends what comes next. It says
-// whether there is more than the window allows.
+// send sends what comes next. It says whether there is more than the window
+// allows.
 func (d *delivery) send(held *have) (more bool, err error) {
-	d.s.look(d.l)
-	c, err := d.s.step(d.l.peer, step{
-		hello: held, pos: d.pos, acked: d.acked,
-		frames: windowFrames - len(d.flights), bytes: windowBytes - d.size,
-	})
-	if err != nil {
-		return false, err
+	frames, bytes := windowFrames-len(d.flights), windowBytes-d.size
+	c, whole := d.s.fresh(d.l, d.pos, frames, bytes)
+	if held != nil || !whole {
+		c, err = d.s.step(d.l.peer, step{hello: held, pos: d.pos, frames: frames, bytes: bytes})
+		if err != nil {
+			return false, err
+		}
+		if c.held {
+			return false, errHeld
+		}
+		d.s.grant(d.l, c, frames-len(c.frames), bytes-c.size)
 	}
-	if len(d.acked) > 0 {
-		d.s.progress(d.l)
-	}
-	d.acked = d.acked[:0]
-	if c.held {
-		return false, errHeld
-	}
+	d.pos = c.pos
 	if len(c.frames) == 0 {
 		return c.more, nil
 	}
-	d.pos = c.pos
 	d.flights = append(d.flights, c.flights...)
 	d.size += c.size
 	d.patience(peerTimeout)
@@ -288,6 +298,7 @@ func (d *delivery) send(held *have) (more bool, err error) {
 	if err := d.w.Flush(); err != nil {
 		return false, d.parting(err)
 	}
+	d.s.traceFrames(LogSent, d.l.peer, c.frames)
 	return c.more, nil
 }
 
@@ -304,7 +315,7 @@ func (d *delivery) parting(err error) error {
 }
 
 // answer takes what the peer said, and what else it has said already.
-func (d *delivery) answer(f frame) error {
+func (d *delivery) answer(f *frame) error {
 	d.patience(peerTimeout)
 	for {
 		switch f.Type {
@@ -333,11 +344,23 @@ func (d *delivery) answer(f frame) error {
 func (d *delivery) ack(p position) error {
 	for i, f := range d.flights {
 		if f.last == p {
-			for _, f := range d.flights[:i+1] {
+			acked := d.flights[: i+1 : i+1]
+			d.flights = d.flights[i+1:]
+			for _, f := range acked {
 				d.size -= f.size
 			}
-			d.acked = append(d.acked, d.flights[:i+1]...)
-			d.flights = append(d.flights[:0], d.flights[i+1:]...)
+			d.settling++
+			d.s.traceFlights(LogAcknowledged, d.l.peer, acked)
+			d.s.acknowledge(d.l.peer, acked, func(err error) {
+				if err == nil {
+					return
+				}
+				select {
+				case d.unsettled <- err:
+				default: // one says enough
+				}
+			})
+			d.s.progress(d.l)
 			return nil
 		}
 	}

@@ -224,13 +224,37 @@ func inPosition(t *testing.T, d, from *device) position {
 	defer d.db.Close()
 	var p position
 	if err := d.db.View(func(tx *store.Tx) error {
-		peer, err := getPeer(tx, from.self)
-		p = position{peer.InEpoch, peer.InSeq}
+		peer, err := getAccount(tx, from.self)
+		if err == nil {
+			p = position{peer.InEpoch, peer.InSeq}
+		}
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// lose takes one number out of the index.
+func (a *account) lose(tx *store.Tx, seq uint64) error {
+	s, found, err := a.runAt(tx, position{a.Epoch, seq})
+	if err != nil || !found {
+		return fmt.Errorf("number %d: %t, %w", seq, found, err)
+	}
+	a.RunSeq = 0 // the run does not grow any more
+	before := seq - s.first.seq
+	if err := sentTable.Delete(tx, sentKey(a.id, s.first.position)); err != nil {
+		return err
+	}
+	if before > 0 {
+		if err := sentTable.Put(tx, sentKey(a.id, s.first.position), run{s.first.order, before}); err != nil {
+			return err
+		}
+	}
+	if behind := s.count - before - 1; behind > 0 {
+		return sentTable.Put(tx, sentKey(a.id, position{a.Epoch, seq + 1}), run{s.first.order + before + 1, behind})
+	}
+	return nil
 }
 
 func TestWhatTheHistoryLostBecomesAGap(t *testing.T) {
@@ -262,12 +286,12 @@ func TestWhatTheHistoryLostBecomesAGap(t *testing.T) {
 				w.bob.stop()
 				w.bob.restore(copied)
 				if err := w.alice.db.Update(func(tx *store.Tx) error {
-					peer, err := getPeer(tx, w.bob.self)
+					peer, err := getAccount(tx, w.bob.self)
 					for _, order := range c.lost {
 						err = errors.Join(err, historyTable.Delete(tx, placeKey(w.bob.self, order)))
 					}
 					for _, seq := range c.gone {
-						err = errors.Join(err, sentTable.Delete(tx, sentKey(w.bob.self, position{peer.Epoch, seq})))
+						err = errors.Join(err, peer.lose(tx, seq))
 					}
 					return err
 				}); err != nil {

@@ -10,7 +10,7 @@
 //	receiver                              sender
 //	   | HELLO {own epoch, what I have} ->  |   or REFUSED {words}
 //	   |                                    |
-//	   |  <- MSG {epoch, seq, id, ...}      |   up to 256 frames or 1 MiB
+//	   |  <- MSG {epoch, seq, id, ...}      |   up to 1024 frames or 1 MiB
 //	   |  <- MSG                            |   before the first ACK
 //	   |  <- SKIP {epoch, from..to, why}    |
 //	   |       (one transaction)            |
@@ -36,12 +36,15 @@
 // # Exactly once
 //
 //   - A message gets its number in a transaction before it is first sent, and
-//     keeps it: the same number never bears two messages of one store.
+//     keeps it: the same number never bears two messages of one store. It is the
+//     transaction that queues it if a stream is open and has sent all before it,
+//     else one of the stream's.
 //   - The receiver stores a batch, its place in the sequence and the ids in one
 //     transaction, and acknowledges afterwards. So what HELLO names is what the
 //     receiver has on disk, whatever crashed in between.
 //   - The sender takes a message out of the outbox only when ACK or HELLO
-//     covers it.
+//     covers it. That is written with the next commit, for which nobody waits:
+//     lost with the power, it is said again by the next HELLO.
 //   - A message whose id is held is acknowledged and not stored again.
 //   - A sender that learns of a number it never gave, or of another message
 //     under one it gave, is a restored copy: it begins a new epoch, later than
@@ -60,10 +63,15 @@
 // ways, as they were written here.
 //
 //	table            key                       record
-//	message.history  contact[32] order[8]      the message
+//	message.history  contact[32] order[8]      the message; it is not written
+//	                                           again when it was delivered
 //	message.id       id[16]                    contact, order, direction
 //	message.outbox   contact[32] order[8]      what waits: since when, its number
-//	message.sent     contact[32] epoch[24] seq[8]  order
+//	message.sent     contact[32] epoch[24] seq[8]  numbers in a row given to
+//	                                           messages in a row: order, count
+//	message.delivered  contact[32] order[8]    when it and those before it, as far
+//	                                           as they left the outbox and nothing
+//	                                           else is said of them, had arrived
 //	message.peer     contact[32]               last order and numbers, read up to,
 //	                                           failed attempts
 //	message.self     "self"                    own epoch, how many wait

@@ -46,12 +46,12 @@ func epochAfter(others ...Epoch) Epoch {
 // before the store is used: what the backup does not know of was sent under
 // the epoch before.
 func NewEpoch(tx *store.Tx) error {
-	self, _, err := selfTable.Get(tx, selfKey)
+	self, err := booksOf(tx).device(tx)
 	if err != nil {
 		return fmt.Errorf("new epoch: %w", err)
 	}
 	self.Epoch = epochAfter(self.Epoch)
-	return selfTable.Put(tx, selfKey, self)
+	return nil
 }
 
 // position is a place in the messages of one sender to one receiver.

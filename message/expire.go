@@ -80,12 +80,9 @@ func expire(tx *store.Tx, id contact.ODID) error {
 			return err
 		}
 	}
-	peer, err := getPeer(tx, id)
+	peer, err := getAccount(tx, id)
 	if err != nil {
 		return err
 	}
-	if err := countQueued(tx, &peer, -len(rows)); err != nil {
-		return err
-	}
-	return peerTable.Put(tx, id[:], peer)
+	return booksOf(tx).queue(tx, peer, -len(rows))
 }

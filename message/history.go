@@ -127,7 +127,7 @@ func markRead(tx *store.Tx, id contact.ODID, upTo ID) (more bool, err error) {
 	if at.Contact != id || r.Direction != In {
 		return false, fmt.Errorf("%w from %s: %s", ErrNotFound, id.Short(), upTo)
 	}
-	peer, err := getPeer(tx, id)
+	peer, err := getAccount(tx, id)
 	if err != nil || at.Order <= peer.Seen {
 		return false, err
 	}
@@ -156,9 +156,6 @@ func markRead(tx *store.Tx, id contact.ODID, upTo ID) (more bool, err error) {
 		}
 	}
 	peer.Seen = seen
-	if err := peerTable.Put(tx, id[:], peer); err != nil {
-		return false, err
-	}
 	if !more && len(rows) > 0 {
 		return false, emit(tx, contact.MessageState, id, upTo, Read)
 	}
@@ -174,8 +171,10 @@ type Counts struct {
 func (s *Service) Counts() (Counts, error) {
 	var c Counts
 	err := s.db.View(func(tx *store.Tx) error {
-		self, _, err := selfTable.Get(tx, selfKey)
-		c.Queued = int(self.Queued)
+		self, err := booksOf(tx).device(tx)
+		if err == nil {
+			c.Queued = int(self.Queued)
+		}
 		return err
 	})
 	return c, err
@@ -196,17 +195,38 @@ func find(tx *store.Tx, id ID) (place, record, error) {
 	return at, r, err
 }
 
-// complete adds to a message why it waits.
-func (s *Service) complete(tx *store.Tx, at place, r record) (Message, error) {
-	m := r.message(at.Contact, at.Order)
+// arrived completes what the history says of a message that was taken out of the
+// outbox without being written again: it was delivered.
+func (r *record) arrived(tx *store.Tx, at place) error {
 	if r.State != Queued {
-		return m, nil
+		return nil
 	}
-	p, _, err := outboxTable.Get(tx, placeKey(at.Contact, at.Order))
+	scan := store.Range{Prefix: at.Contact[:], From: placeKey(at.Contact, at.Order)}
+	for row, err := range deliveredTable.Scan(tx, scan) {
+		if err != nil {
+			return err
+		}
+		r.State, r.Delivered = Delivered, row.Value
+		return nil
+	}
+	return fmt.Errorf("message %d with %s is neither in the outbox nor delivered: %w", at.Order, at.Contact.Short(), store.ErrCorrupt)
+}
+
+// complete adds to a message when it arrived, or why it waits.
+func (s *Service) complete(tx *store.Tx, at place, r record) (Message, error) {
+	if r.State != Queued {
+		return r.message(at.Contact, at.Order), nil
+	}
+	p, waits, err := outboxTable.Get(tx, placeKey(at.Contact, at.Order))
 	if err != nil {
-		return m, err
+		return Message{}, err
 	}
-	peer, err := getPeer(tx, at.Contact)
+	if !waits {
+		err := r.arrived(tx, at)
+		return r.message(at.Contact, at.Order), err
+	}
+	m := r.message(at.Contact, at.Order)
+	peer, err := getAccount(tx, at.Contact)
 	if err != nil {
 		return m, err
 	}
@@ -217,6 +237,6 @@ func (s *Service) complete(tx *store.Tx, at place, r record) (Message, error) {
 	if !known {
 		v = contact.View{}
 	}
-	m.Waiting = s.waiting(at.Contact, peer, p, v)
+	m.Waiting = s.waiting(at.Contact, peer.peerRecord, p, v)
 	return m, nil
 }

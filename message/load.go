@@ -3,17 +3,19 @@ package message
 import (
 	"errors"
 
-	"contactsd/contact"
 	"contactsd/store"
 )
 
+// errWrites: the loader would have to write and may not.
+var errWrites = errors.New("there is something to be written")
+
 // loader fills a cargo.
 type loader struct {
-	tx   *store.Tx
-	id   contact.ODID
-	peer *peerRecord
-	in   step
-	out  *cargo
+	tx    *store.Tx
+	peer  *account
+	in    step
+	out   *cargo
+	write bool // whether it may write
 }
 
 func (l *loader) full() bool {
@@ -26,39 +28,35 @@ func (l *loader) load() error {
 	if err := l.resend(); err != nil || l.out.more {
 		return err
 	}
+	done, err := l.peer.numbered(l.tx)
+	if err != nil || done {
+		return err
+	}
+	if !l.write {
+		return errWrites
+	}
 	return l.assign()
 }
 
 func (l *loader) resend() error {
-	from := l.out.pos
-	from.seq++
-	scan := store.Range{Prefix: l.id[:], From: sentKey(l.id, from)}
-	var rows []store.Row[uint64]
-	for row, err := range sentTable.Scan(l.tx, scan) {
-		if err != nil {
-			return err
-		}
-		if len(rows) >= l.in.frames {
-			l.out.more = true
+	if l.out.pos == (position{l.peer.Epoch, l.peer.Last}) {
+		return nil // nothing was numbered since
+	}
+	list, more, err := l.peer.after(l.tx, l.out.pos, l.in.frames)
+	if err != nil {
+		return err
+	}
+	for _, n := range list {
+		if l.full() {
+			more = true
 			break
 		}
-		rows = append(rows, row)
-	}
-	for _, row := range rows {
-		p, err := sentPosition(row.Key)
-		if err != nil {
-			return err
-		}
-		if l.full() {
-			l.out.more = true
-			return nil
-		}
-		l.skipTo(p.epoch, p.seq-1)
-		if err := l.numbered(p, row.Value); err != nil {
+		l.skipTo(n.epoch, n.seq-1)
+		if err := l.numbered(n.position, n.order); err != nil {
 			return err
 		}
 	}
-	if !l.out.more {
+	if l.out.more = more; !more {
 		l.skipTo(l.peer.Epoch, l.peer.Last)
 	}
 	return nil
@@ -77,7 +75,7 @@ func (l *loader) skipTo(e Epoch, seq uint64) {
 
 // numbered takes a message that has a number already.
 func (l *loader) numbered(p position, order uint64) error {
-	key := placeKey(l.id, order)
+	key := placeKey(l.peer.id, order)
 	r, found, err := historyTable.Get(l.tx, key)
 	if err != nil {
 		return err
@@ -92,11 +90,16 @@ func (l *loader) numbered(p position, order uint64) error {
 	}
 	switch {
 	case waits && w.Cancel:
-		w.Skipped = true
-		if err := outboxTable.Put(l.tx, key, w); err != nil {
-			return err
+		if !w.Skipped {
+			if !l.write {
+				return errWrites
+			}
+			w.Skipped = true
+			if err := outboxTable.Put(l.tx, key, w); err != nil {
+				return err
+			}
 		}
-		l.skip(p.epoch, p.seq, p.seq, skipCancelled, []uint64{order})
+		l.skip(p.epoch, p.seq, p.seq, skipCancelled, []item{{order, r.ID}})
 	case r.State == Cancelled:
 		l.skip(p.epoch, p.seq, p.seq, skipCancelled, nil)
 	case r.State == Failed:
@@ -109,20 +112,19 @@ func (l *loader) numbered(p position, order uint64) error {
 
 // assign gives numbers to messages that have none.
 func (l *loader) assign() error {
-	type item struct {
-		order uint64
+	type waiting struct {
 		key   []byte
 		entry pending
 		rec   record
 	}
-	var items []item
+	var list []waiting
 	size := l.out.size
-	scan := store.Range{Prefix: l.id[:], From: placeKey(l.id, l.peer.Assigned+1)}
+	scan := store.Range{Prefix: l.peer.id[:], From: placeKey(l.peer.id, l.peer.Assigned+1)}
 	for row, err := range outboxTable.Scan(l.tx, scan) {
 		if err != nil {
 			return err
 		}
-		if len(l.out.frames)+len(items) >= l.in.frames || size >= l.in.bytes {
+		if len(l.out.frames)+len(list) >= l.in.frames || size >= l.in.bytes {
 			l.out.more = true
 			break
 		}
@@ -134,44 +136,50 @@ func (l *loader) assign() error {
 			return errors.New("a message of the outbox is not in the history")
 		}
 		size += len(r.Body)
-		items = append(items, item{orderOf(row.Key), row.Key, row.Value, r})
+		list = append(list, waiting{row.Key, row.Value, r})
 	}
-	for _, it := range items {
-		l.peer.Last++
-		l.peer.Assigned = it.order
-		p := position{l.peer.Epoch, l.peer.Last}
-		it.entry.Seq = p.seq
-		if err := outboxTable.Put(l.tx, it.key, it.entry); err != nil {
+	for _, w := range list {
+		order := orderOf(w.key)
+		p, err := l.peer.number(l.tx, order)
+		if err != nil {
 			return err
 		}
-		if err := sentTable.Put(l.tx, sentKey(l.id, p), it.order); err != nil {
+		w.entry.Seq = p.seq
+		if err := outboxTable.Put(l.tx, w.key, w.entry); err != nil {
 			return err
 		}
-		l.message(p, it.order, it.rec)
+		l.message(p, order, w.rec)
+	}
+	if !l.out.more {
+		l.peer.tail = tailNumbered
 	}
 	return nil
 }
 
 func (l *loader) message(p position, order uint64, r record) {
-	l.put(frame{Type: frameMessage, Epoch: &p.epoch, Seq: p.seq, ID: &r.ID, At: r.Sent, Kind: r.Kind, Body: r.Body}, []uint64{order})
+	l.out.put(messageFrame(p, r), []item{{order, r.ID}})
+}
+
+func messageFrame(p position, r record) frame {
+	return frame{Type: frameMessage, Epoch: &p.epoch, Seq: p.seq, ID: &r.ID, At: r.Sent, Kind: r.Kind, Body: r.Body}
 }
 
 // skip adds a skip, or lengthens the last one.
-func (l *loader) skip(e Epoch, from, to uint64, reason skipReason, orders []uint64) {
+func (l *loader) skip(e Epoch, from, to uint64, reason skipReason, messages []item) {
 	if n := len(l.out.frames) - 1; n >= 0 {
 		f, fl := &l.out.frames[n], &l.out.flights[n]
 		if f.Type == frameSkip && f.Skip == reason && *f.Epoch == e && f.To+1 == from {
 			f.To, fl.last.seq, l.out.pos.seq = to, to, to
-			fl.orders = append(fl.orders, orders...)
+			fl.messages = append(fl.messages, messages...)
 			return
 		}
 	}
-	l.put(frame{Type: frameSkip, Epoch: &e, Seq: from, To: to, Skip: reason}, orders)
+	l.out.put(frame{Type: frameSkip, Epoch: &e, Seq: from, To: to, Skip: reason}, messages)
 }
 
-func (l *loader) put(f frame, orders []uint64) {
-	l.out.frames = append(l.out.frames, f)
-	l.out.flights = append(l.out.flights, flight{f.last(), len(f.Body), orders})
-	l.out.size += len(f.Body)
-	l.out.pos = f.last()
+func (c *cargo) put(f frame, messages []item) {
+	c.frames = append(c.frames, f)
+	c.flights = append(c.flights, flight{f.last(), len(f.Body), messages})
+	c.size += len(f.Body)
+	c.pos = f.last()
 }

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"contactsd/contact"
+	"contactsd/store"
 )
 
 // Whatever two users do and whatever happens to their devices: in the end each
@@ -188,6 +189,10 @@ func (s *story) end() {
 
 func (s *story) check(from, to *device) {
 	from.wantQueued(0)
+	var damage store.Damages
+	if err := from.db.View(func(tx *store.Tx) error { return Check(tx, &damage) }); err != nil || len(damage) > 0 {
+		s.rt.Fatalf("the store does not fit together: %v, %v", damage, err)
+	}
 	var got []int
 	seen := make(map[ID]bool)
 	for _, m := range to.history(from) {

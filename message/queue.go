@@ -1,6 +1,9 @@
 package message
 
 import (
+	"errors"
+	"time"
+
 	"contactsd/contact"
 	"contactsd/store"
 )
@@ -8,15 +11,21 @@ import (
 // The window: what may be under way unacknowledged to one contact. A batch of
 // the receiver is no larger.
 const (
-	windowFrames = 256
+	windowFrames = 1024
 	windowBytes  = 1 << 20
 )
 
 // flight is a frame that was sent and is not acknowledged.
 type flight struct {
-	last   position
-	size   int
-	orders []uint64 // of the messages it settles
+	last     position
+	size     int
+	messages []item // that it settles
+}
+
+// item is a message of the outbox.
+type item struct {
+	order uint64
+	id    ID
 }
 
 // cargo is what one step of a delivery found to send.
@@ -29,65 +38,62 @@ type cargo struct {
 	held    bool     // the contact does not take messages
 }
 
-// step is one transaction of the sender: it takes the receiver's hello, if one
-// came, settles what was acknowledged, and takes what comes next, up to the
-// free part of the window. Numbers it gives out are durable when it returns.
+// step takes the receiver's hello, if one came, and what comes next, up to the
+// free part of the window.
 type step struct {
 	hello  *have
 	pos    position // of the last frame that was sent
-	acked  []flight
-	frames int // free
+	frames int      // free
 	bytes  int
 }
 
-func (s *Service) step(id contact.ODID, in step) (cargo, error) {
-	var c cargo
-	err := s.db.Update(func(tx *store.Tx) error {
-		peer, err := getPeer(tx, id)
-		if err != nil {
-			return err
-		}
-		before := peer
+// step returns what to send. Numbers it gives out are durable when it returns.
+// It is only a transaction that writes if there is something to be written: what
+// was queued while the stream was waiting for it has its numbers already.
+func (s *Service) step(id contact.ODID, in step) (c cargo, err error) {
+	load := func(tx *store.Tx, write bool) error {
 		c = cargo{pos: in.pos}
 		if in.hello != nil {
-			if err := resume(tx, id, &peer, *in.hello); err != nil {
-				return err
-			}
 			c.pos = position{in.hello.Epoch, in.hello.Seq}
 		}
-		if err := settle(tx, id, &peer, in.acked); err != nil {
+		peer, err := getAccount(tx, id)
+		if err != nil {
 			return err
 		}
 		v, known, err := s.relation(tx, id)
-		if err != nil {
+		if c.held = !known || !open(v); c.held || err != nil {
 			return err
 		}
-		if c.held = !known || !open(v); !c.held {
-			l := loader{tx: tx, id: id, peer: &peer, in: in, out: &c}
-			if err := l.load(); err != nil {
+		l := loader{tx: tx, peer: peer, in: in, out: &c, write: write}
+		return l.load()
+	}
+	if in.hello == nil {
+		err := s.db.View(func(tx *store.Tx) error { return load(tx, false) })
+		if !errors.Is(err, errWrites) {
+			return c, err
+		}
+	}
+	err = s.db.Update(func(tx *store.Tx) error {
+		if in.hello != nil {
+			if err := s.resume(tx, id, *in.hello); err != nil {
 				return err
 			}
 		}
-		if peer == before {
-			return nil
-		}
-		return peerTable.Put(tx, id[:], peer)
+		return load(tx, true)
 	})
 	return c, err
 }
 
-// settle is a step that only takes what was acknowledged.
-func (s *Service) settle(id contact.ODID, acked []flight) error {
-	return s.db.Update(func(tx *store.Tx) error {
-		peer, err := getPeer(tx, id)
+// acknowledge settles what was acknowledged, with the next commit. It tells an
+// error to done.
+func (s *Service) acknowledge(id contact.ODID, acked []flight, done func(error)) {
+	s.db.Later(func(tx *store.Tx) error {
+		peer, err := getAccount(tx, id)
 		if err != nil {
 			return err
 		}
-		if err := settle(tx, id, &peer, acked); err != nil {
-			return err
-		}
-		return peerTable.Put(tx, id[:], peer)
-	})
+		return s.settle(tx, peer, acked)
+	}, done)
 }
 
 // resume compares what the receiver holds with what was sent.
@@ -97,8 +103,12 @@ func (s *Service) settle(id contact.ODID, acked []flight) error {
 // forgotten: a new epoch begins, and everything unacknowledged is sent in it;
 // the receiver knows by id what it has already. Otherwise what it holds is
 // acknowledged, and the rest is sent on from there.
-func resume(tx *store.Tx, id contact.ODID, peer *peerRecord, h have) error {
-	self, _, err := selfTable.Get(tx, selfKey)
+func (s *Service) resume(tx *store.Tx, id contact.ODID, h have) error {
+	self, err := booksOf(tx).device(tx)
+	if err != nil {
+		return err
+	}
+	peer, err := getAccount(tx, id)
 	if err != nil {
 		return err
 	}
@@ -106,7 +116,7 @@ func resume(tx *store.Tx, id contact.ODID, peer *peerRecord, h have) error {
 	held := position{h.Epoch, h.Seq}
 	fresh := peer.Base != self.Epoch || held.compare(position{peer.Epoch, peer.Last}) > 0
 	if !fresh && h.Epoch == peer.Epoch {
-		if fresh, err = diverged(tx, id, h); err != nil {
+		if fresh, err = diverged(tx, peer, h); err != nil {
 			return err
 		}
 	}
@@ -115,35 +125,40 @@ func resume(tx *store.Tx, id contact.ODID, peer *peerRecord, h have) error {
 		return err
 	}
 	if fresh {
-		return renumber(tx, id, peer, assigned, self.Epoch, h.Epoch)
+		return renumber(tx, peer, assigned, self.Epoch, h.Epoch)
 	}
 	if h.Epoch != peer.Epoch {
 		return nil
 	}
 	var acked flight
 	for _, row := range assigned {
-		if row.Value.Seq <= h.Seq {
-			acked.orders = append(acked.orders, orderOf(row.Key))
+		if row.Value.Seq > h.Seq {
+			continue
 		}
+		r, _, err := historyTable.Get(tx, row.Key)
+		if err != nil {
+			return err
+		}
+		acked.messages = append(acked.messages, item{orderOf(row.Key), r.ID})
 	}
-	return settle(tx, id, peer, []flight{acked})
+	return s.settle(tx, peer, []flight{acked})
 }
 
 // diverged reports whether the receiver has another message under a number
 // than this device sent.
-func diverged(tx *store.Tx, id contact.ODID, h have) (bool, error) {
+func diverged(tx *store.Tx, peer *account, h have) (bool, error) {
 	if h.ID == (ID{}) {
 		return false, nil
 	}
-	order, found, err := sentTable.Get(tx, sentKey(id, position{h.Epoch, h.Seq}))
+	order, found, err := peer.numberedAt(tx, position{h.Epoch, h.Seq})
 	if err != nil || !found {
 		return false, err
 	}
-	r, found, err := historyTable.Get(tx, placeKey(id, order))
+	r, found, err := historyTable.Get(tx, placeKey(peer.id, order))
 	return found && r.ID != h.ID, err
 }
 
-// assigned returns the outbox rows that have a number: a window at most.
+// assigned returns the outbox rows that have a number: some windows at most.
 func assigned(tx *store.Tx, id contact.ODID) ([]store.Row[pending], error) {
 	var rows []store.Row[pending]
 	for row, err := range outboxTable.Scan(tx, store.Range{Prefix: id[:]}) {
@@ -161,14 +176,17 @@ func assigned(tx *store.Tx, id contact.ODID) ([]store.Row[pending], error) {
 // renumber begins a new epoch for one peer and takes all numbers back. It is an
 // epoch of the device's if that is new, else one for this peer alone, so that a
 // peer which claims to hold what was never sent disturbs no other.
-func renumber(tx *store.Tx, id contact.ODID, peer *peerRecord, rows []store.Row[pending], own, theirs Epoch) error {
+func renumber(tx *store.Tx, peer *account, rows []store.Row[pending], own, theirs Epoch) error {
 	dropped := 0
-	for _, row := range rows {
-		if err := sentTable.Delete(tx, sentKey(id, position{peer.Epoch, row.Value.Seq})); err != nil {
+	if len(rows) > 0 {
+		// What is still in the outbox has the newest numbers.
+		if err := peer.takeBack(tx, rows[0].Value.Seq); err != nil {
 			return err
 		}
+	}
+	for _, row := range rows {
 		if row.Value.Cancel {
-			if err := finish(tx, place{Contact: id, Order: orderOf(row.Key)}, Cancelled, noteUnsure); err != nil {
+			if err := finish(tx, place{Contact: peer.id, Order: orderOf(row.Key)}, Cancelled, noteUnsure); err != nil {
 				return err
 			}
 			dropped++
@@ -184,35 +202,50 @@ func renumber(tx *store.Tx, id contact.ODID, peer *peerRecord, rows []store.Row[
 		e = epochAfter(peer.Epoch, theirs)
 	}
 	peer.Base, peer.Epoch, peer.Last, peer.Assigned = own, e, 0, 0
-	return countQueued(tx, peer, -dropped)
+	peer.RunSeq, peer.RunOrder = 0, 0
+	peer.tail = tailUnknown
+	return booksOf(tx).queue(tx, peer, -dropped)
 }
 
 // settle gives what was acknowledged its last state. Frames that were sent
 // again from the history have nothing to settle.
-func settle(tx *store.Tx, id contact.ODID, peer *peerRecord, acked []flight) error {
-	n := 0
+func (s *Service) settle(tx *store.Tx, peer *account, acked []flight) error {
+	n, delivered, last := 0, uint64(0), uint64(0)
 	for _, f := range acked {
-		for _, order := range f.orders {
-			p, found, err := outboxTable.Get(tx, placeKey(id, order))
+		for _, m := range f.messages {
+			key := placeKey(peer.id, m.order)
+			p, waits, err := outboxTable.Get(tx, key)
 			if err != nil {
 				return err
 			}
-			if !found {
+			if !waits {
 				continue
 			}
-			state := Delivered
+			n++
 			if p.Skipped {
-				state = Cancelled
+				err = finish(tx, place{Contact: peer.id, Order: m.order}, Cancelled, "")
+			} else {
+				delivered++
+				last = max(last, m.order)
+				err = outboxTable.Delete(tx, key)
+				if err == nil {
+					err = emit(tx, contact.MessageState, peer.id, m.id, Delivered)
+				}
 			}
-			if err := finish(tx, place{Contact: id, Order: order}, state, ""); err != nil {
+			if err != nil {
 				return err
 			}
-			n++
 		}
 	}
 	if n == 0 {
 		return nil
 	}
+	if last != 0 {
+		if err := deliveredTable.Put(tx, placeKey(peer.id, last), millis(time.Now())); err != nil {
+			return err
+		}
+	}
+	tx.OnCommit(func() { s.traffic.delivered.Add(delivered) })
 	peer.Attempts = 0
-	return countQueued(tx, peer, -n)
+	return booksOf(tx).queue(tx, peer, -n)
 }

@@ -120,6 +120,7 @@ func (s *Service) receive(st transport.Stream, in *intake) error {
 			if err := s.store(st.Peer(), batch); err != nil {
 				return err
 			}
+			s.traceFrames(LogReceived, st.Peer(), batch)
 			if err := st.SetDeadline(time.Now().Add(recvIdle)); err != nil {
 				return err
 			}
@@ -141,13 +142,16 @@ func (s *Service) receive(st transport.Stream, in *intake) error {
 func (s *Service) hello(id contact.ODID) (frame, error) {
 	var f frame
 	err := s.db.View(func(tx *store.Tx) error {
-		self, _, err := selfTable.Get(tx, selfKey)
+		self, err := booksOf(tx).device(tx)
 		if err != nil {
 			return err
 		}
-		peer, err := getPeer(tx, id)
+		peer, err := getAccount(tx, id)
+		if err != nil {
+			return err
+		}
 		f = frame{Type: frameHello, Epoch: &self.Epoch, Have: &have{peer.InEpoch, peer.InSeq, peer.InID}}
-		return err
+		return nil
 	})
 	return f, err
 }
@@ -165,25 +169,24 @@ func (s *Service) store(id contact.ODID, batch []frame) error {
 		case !v.Given.Has(contact.Messages):
 			return refusal(notPermitted)
 		}
-		peer, err := getPeer(tx, id)
+		peer, err := getAccount(tx, id)
 		if err != nil {
 			return err
 		}
-		before := peer
+		before := peer.Order
 		for _, f := range batch {
-			if err := take(tx, id, &peer, f); err != nil {
+			if err := take(tx, id, peer, f); err != nil {
 				return err
 			}
 		}
-		if peer == before {
-			return nil
-		}
-		return peerTable.Put(tx, id[:], peer)
+		kept := peer.Order - before
+		tx.OnCommit(func() { s.traffic.received.Add(kept) })
+		return nil
 	})
 }
 
 // take takes one frame in the order of its numbers.
-func take(tx *store.Tx, id contact.ODID, peer *peerRecord, f frame) error {
+func take(tx *store.Tx, id contact.ODID, peer *account, f frame) error {
 	known, err := isKnown(tx, id, f)
 	if err != nil {
 		return err
@@ -229,7 +232,7 @@ func isKnown(tx *store.Tx, id contact.ODID, f frame) (bool, error) {
 }
 
 // keep appends a message, or the gap that a skip leaves, to the history.
-func keep(tx *store.Tx, id contact.ODID, peer *peerRecord, f frame) error {
+func keep(tx *store.Tx, id contact.ODID, peer *account, f frame) error {
 	now := millis(time.Now())
 	r := record{Direction: In, State: Received, Kind: f.Kind, Body: f.Body, Sent: f.At, Delivered: now}
 	if f.Type == frameMessage {

@@ -1,7 +1,6 @@
 package message
 
 import (
-	"fmt"
 	"time"
 
 	"contactsd/contact"
@@ -13,18 +12,23 @@ var (
 	historyTable = store.NewTable[record]("message.history", 1)
 	idTable      = store.NewTable[place]("message.id", 1)
 	outboxTable  = store.NewTable[pending]("message.outbox", 1)
-	sentTable    = store.NewTable[uint64]("message.sent", 1)
-	peerTable    = store.NewTable[peerRecord]("message.peer", 1)
-	selfTable    = store.NewTable[selfRecord]("message.self", 1)
-	selfKey      = []byte("self")
+	sentTable    = store.NewTable[run]("message.sent", 2, migrateSent)
+	// Unix milliseconds of when messages were known to have arrived, by the last
+	// of them: it stands for all before it that left the outbox and say nothing else.
+	deliveredTable = store.NewTable[uint64]("message.delivered", 1)
+	peerTable      = store.NewTable[peerRecord]("message.peer", 1)
+	selfTable      = store.NewTable[selfRecord]("message.self", 1)
+	selfKey        = []byte("self")
 )
 
 // Tables returns what this package keeps, for store.Open.
 func Tables() []store.Definition {
-	return []store.Definition{historyTable, idTable, outboxTable, sentTable, peerTable, selfTable}
+	return []store.Definition{historyTable, idTable, outboxTable, sentTable, deliveredTable, peerTable, selfTable}
 }
 
 // record is a message in the history. Times are Unix milliseconds, 0 for none.
+// One that says it is queued and has left the outbox was delivered: it is not
+// written again for that.
 type record struct {
 	ID        ID        `cbor:"1,keyasint"`
 	Direction Direction `cbor:"2,keyasint"`
@@ -79,6 +83,10 @@ type peerRecord struct {
 	Since    uint64 `cbor:"12,keyasint,omitempty"` // Unix milliseconds of the first
 	Next     uint64 `cbor:"13,keyasint,omitempty"` // Unix milliseconds of the next
 	Trouble  string `cbor:"14,keyasint,omitempty"` // in words
+
+	// The last run of numbers: its first number, 0 for none, and that one's order.
+	RunSeq   uint64 `cbor:"15,keyasint,omitempty"`
+	RunOrder uint64 `cbor:"16,keyasint,omitempty"`
 }
 
 // selfRecord is what is kept once for the device.
@@ -89,22 +97,6 @@ type selfRecord struct {
 
 func placeKey(peer contact.ODID, order uint64) []byte {
 	return store.Key(peer[:], store.Uint64(order))
-}
-
-func sentKey(peer contact.ODID, p position) []byte {
-	return store.Key(peer[:], p.epoch[:], store.Uint64(p.seq))
-}
-
-// sentPosition is the inverse of sentKey.
-func sentPosition(key []byte) (position, error) {
-	var p position
-	if len(key) != len(contact.ODID{})+len(Epoch{})+8 {
-		return p, fmt.Errorf("key of %d bytes in the index of what was sent: %w", len(key), store.ErrCorrupt)
-	}
-	key = key[len(contact.ODID{}):]
-	p.epoch = Epoch(key[:len(Epoch{})])
-	p.seq = orderOf(key)
-	return p, nil
 }
 
 // orderOf returns the 8 bytes at the end of a key as a number.

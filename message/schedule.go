@@ -61,6 +61,7 @@ type lane struct {
 
 	again   bool // something is new since the active lane last looked
 	renewed bool // and it is a reason to try at once, whatever failed
+	express express
 	dialing bool // holds one of maxDials
 	opening bool // has no stream yet
 	met     bool // a connection came while it was opening
@@ -176,7 +177,7 @@ func (s *Service) load() error {
 			if err != nil || !found {
 				return err
 			}
-			rec, err := getPeer(tx, peer)
+			rec, err := getAccount(tx, peer)
 			if err != nil {
 				return err
 			}
@@ -262,11 +263,13 @@ func (l *lane) notify() {
 
 func (s *Service) reschedule() { signal(s.kick) }
 
-// queued is called after a message was committed to the outbox.
-func (s *Service) queued(peer contact.ODID, now time.Time) {
+// queued is called after messages were committed to the outbox: up to a number,
+// and perhaps others without one.
+func (s *Service) queued(peer contact.ODID, now time.Time, last position, behind bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.sched.lane(peer)
+	l.express.committed(last, behind)
 	switch l.phase {
 	case phaseActive:
 		l.notify()
@@ -339,6 +342,7 @@ func (s *Service) leave(l *lane, due time.Time, parked bool) {
 // left is leave for who holds mu.
 func (s *Service) left(l *lane, due time.Time, parked bool) {
 	s.free(l)
+	l.express = express{}
 	l.index, l.parked = -1, parked && !l.renewed
 	switch {
 	case l.renewed, l.again && due.IsZero():

@@ -208,10 +208,15 @@ func TestAQueueOfAnyLengthTakesBoundedMemory(t *testing.T) {
 		var err error
 		sent := 0
 		for pos := (position{}); ; pos = c.pos {
-			in := step{pos: pos, acked: c.flights, frames: windowFrames, bytes: windowBytes}
+			in := step{pos: pos, frames: windowFrames, bytes: windowBytes}
 			if sent == 0 {
 				in.hello = &have{}
 			}
+			w.alice.svc.acknowledge(w.bob.self, c.flights, func(err error) {
+				if err != nil {
+					t.Error(err)
+				}
+			})
 			if c, err = w.alice.svc.step(w.bob.self, in); err != nil {
 				t.Fatal(err)
 			}
@@ -226,6 +231,7 @@ func TestAQueueOfAnyLengthTakesBoundedMemory(t *testing.T) {
 			t.Fatalf("%d sent", sent)
 		}
 		w.alice.stopService = func() {}
+		pass(time.Second)
 		w.alice.wantQueued(0)
 	})
 }

@@ -41,25 +41,52 @@ func (s *Service) enqueue(b *batch, m Outgoing) (Message, error) {
 	if !to.known || !listed(to.view) {
 		return Message{}, fmt.Errorf("%w: %s; add or pair it first", ErrNotContact, m.To.Short())
 	}
-	if to.peer.Queued >= MaxQueued {
-		return Message{}, fmt.Errorf("%w: %d messages wait for %s already; cancel some or wait until it is reached", ErrQueueFull, to.peer.Queued, m.To.Short())
+	if n := to.peer.Queued + uint64(to.added); n >= MaxQueued {
+		return Message{}, fmt.Errorf("%w: %d messages wait for %s already; cancel some or wait until it is reached", ErrQueueFull, n, m.To.Short())
 	}
 	to.added++
 	to.peer.Order++
-	to.peer.Queued++
 	r := record{ID: m.ID, Direction: Out, Kind: m.Kind, Body: m.Body, State: Queued, Sent: millis(b.now)}
 	if err := putNew(b.tx, m.To, to.peer.Order, r); err != nil {
 		return Message{}, err
 	}
-	if err := outboxTable.Put(b.tx, placeKey(m.To, to.peer.Order), pending{Queued: r.Sent}); err != nil {
+	entry := pending{Queued: r.Sent}
+	if entry.Seq, err = b.number(to, r); err != nil {
+		return Message{}, err
+	}
+	if err := outboxTable.Put(b.tx, placeKey(m.To, to.peer.Order), entry); err != nil {
 		return Message{}, err
 	}
 	if err := emit(b.tx, contact.MessageQueued, m.To, m.ID, Queued); err != nil {
 		return Message{}, err
 	}
+	b.new = append(b.new, m)
 	out := r.message(m.To, to.peer.Order)
-	out.Waiting = s.waiting(m.To, to.peer, pending{}, to.view)
+	out.Waiting = s.waiting(m.To, to.peer.peerRecord, pending{}, to.view)
 	return out, nil
+}
+
+// number gives the newest message a number at once if a stream waits for it, so
+// that it can be sent without another commit; 0 if it has to wait for its turn.
+func (b *batch) number(to *recipient, r record) (uint64, error) {
+	a := to.peer
+	self, err := booksOf(b.tx).device(b.tx)
+	if err != nil {
+		return 0, err
+	}
+	now, err := a.numbered(b.tx)
+	if err != nil {
+		return 0, err
+	}
+	if !now || a.Base != self.Epoch || !open(to.view) || !b.s.admit(a.id, len(r.Body)) {
+		a.tail, to.behind = tailWaiting, true
+		return 0, nil
+	}
+	if to.last, err = a.number(b.tx, a.Order); err != nil {
+		return 0, err
+	}
+	b.s.post(a.id, fresh{messageFrame(to.last, r), a.Order})
+	return to.last.seq, nil
 }
 
 // again answers a Send whose id is known.
@@ -85,14 +112,17 @@ func (s *Service) Cancel(id ID) (Message, error) {
 		if err != nil {
 			return err
 		}
-		if r.Direction != Out || r.State != Queued {
-			return fmt.Errorf("%w: the message is %s", ErrFinal, r.State)
-		}
-		p, _, err := outboxTable.Get(tx, placeKey(at.Contact, at.Order))
+		p, waits, err := outboxTable.Get(tx, placeKey(at.Contact, at.Order))
 		if err != nil {
 			return err
 		}
-		peer, err := getPeer(tx, at.Contact)
+		if r.Direction != Out || !waits {
+			if err := r.arrived(tx, at); err != nil {
+				return err
+			}
+			return fmt.Errorf("%w: the message is %s", ErrFinal, r.State)
+		}
+		peer, err := getAccount(tx, at.Contact)
 		if err != nil {
 			return err
 		}
@@ -100,14 +130,12 @@ func (s *Service) Cancel(id ID) (Message, error) {
 			if err := finish(tx, at, Cancelled, ""); err != nil {
 				return err
 			}
-			if err := countQueued(tx, &peer, -1); err != nil {
-				return err
-			}
 			r.State = Cancelled
 			m = r.message(at.Contact, at.Order)
-			return peerTable.Put(tx, at.Contact[:], peer)
+			return booksOf(tx).queue(tx, peer, -1)
 		}
 		p.Cancel = true
+		tx.OnCommit(func() { s.forget(at.Contact) })
 		if err := outboxTable.Put(tx, placeKey(at.Contact, at.Order), p); err != nil {
 			return err
 		}
@@ -117,8 +145,8 @@ func (s *Service) Cancel(id ID) (Message, error) {
 	return m, err
 }
 
-// finish gives a queued message its last state and takes it out of the outbox.
-// The caller counts it off.
+// finish gives a queued message a last state other than delivered, and takes it
+// out of the outbox. The caller counts it off.
 func finish(tx *store.Tx, at place, state State, note string) error {
 	key := placeKey(at.Contact, at.Order)
 	r, found, err := historyTable.Get(tx, key)
@@ -129,9 +157,6 @@ func finish(tx *store.Tx, at place, state State, note string) error {
 		return err
 	}
 	r.State, r.Note = state, note
-	if state == Delivered {
-		r.Delivered = millis(time.Now())
-	}
 	if err := historyTable.Put(tx, key, r); err != nil {
 		return err
 	}
@@ -144,21 +169,6 @@ func putNew(tx *store.Tx, peer contact.ODID, order uint64, r record) error {
 		return err
 	}
 	return idTable.Put(tx, r.ID[:], place{peer, order, r.Direction})
-}
-
-func countQueued(tx *store.Tx, peer *peerRecord, n int) error {
-	self, _, err := selfTable.Get(tx, selfKey)
-	if err != nil {
-		return err
-	}
-	peer.Queued += uint64(n)
-	self.Queued += uint64(n)
-	return selfTable.Put(tx, selfKey, self)
-}
-
-func getPeer(tx *store.Tx, id contact.ODID) (peerRecord, error) {
-	p, _, err := peerTable.Get(tx, id[:])
-	return p, err
 }
 
 func emit(tx *store.Tx, t contact.EventType, peer contact.ODID, id ID, state State) error {

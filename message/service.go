@@ -29,7 +29,8 @@ type Service struct {
 	relation func(*store.Tx, contact.ODID) (contact.View, bool, error)
 	log      *slog.Logger
 
-	kick chan struct{} // the schedule changed
+	kick    chan struct{} // the schedule changed
+	traffic traffic
 
 	mu    sync.Mutex // held for moments only
 	sched schedule
@@ -51,8 +52,8 @@ func New(c Config) (*Service, error) {
 		in:    make(map[contact.ODID]*inbound),
 	}
 	err := s.db.Update(func(tx *store.Tx) error {
-		self, found, err := selfTable.Get(tx, selfKey)
-		if err != nil || found && !self.Epoch.isZero() {
+		self, err := booksOf(tx).device(tx)
+		if err != nil || !self.Epoch.isZero() {
 			return err
 		}
 		return NewEpoch(tx)

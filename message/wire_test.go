@@ -95,13 +95,14 @@ func TestRecordsAreTheseBytes(t *testing.T) {
 		"peer": {
 			peerRecord{
 				Order: 1, Queued: 2, Seen: 3, Last: 4, Assigned: 5, InSeq: 6, InID: testID(1),
-				Attempts: 7, Since: 8, Next: 9, Trouble: "t",
+				Attempts: 7, Since: 8, Next: 9, Trouble: "t", RunSeq: 3, RunOrder: 4,
 			},
-			"ae" + "0101" + "0202" + "0303" + "04" + zeroEpoch + "05" + zeroEpoch + "0604" + "0705" + "08" + zeroEpoch + "0906" +
-				"0a50" + "01900000000170008000000000000001" + "0b07" + "0c08" + "0d09" + "0e6174",
+			"b0" + "0101" + "0202" + "0303" + "04" + zeroEpoch + "05" + zeroEpoch + "0604" + "0705" + "08" + zeroEpoch + "0906" +
+				"0a50" + "01900000000170008000000000000001" + "0b07" + "0c08" + "0d09" + "0e6174" + "0f03" + "1004",
 		},
-		"self": {selfRecord{Queued: 3}, "a2" + "01" + zeroEpoch + "0203"},
-		"sent": {uint64(258), "190102"},
+		"self":      {selfRecord{Queued: 3}, "a2" + "01" + zeroEpoch + "0203"},
+		"sent":      {run{Order: 258, Count: 3}, "a2" + "01190102" + "0203"},
+		"delivered": {uint64(258), "190102"},
 	} {
 		if b, err := codec.Marshal(c.record); err != nil || hex.EncodeToString(b) != c.want {
 			t.Errorf("%s: %v\n got %x\nwant %s", name, err, b, c.want)
