@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"strings"
@@ -41,7 +42,7 @@ func (b *bench) api(ctx context.Context) ([]row, error) {
 		}
 		calls = append(calls, time.Since(began))
 	}
-	here, there, err := couple(ctx, filepath.Join(b.dir, "api-bare"))
+	here, there, err := couple(ctx, filepath.Join(b.dir, "api-bare"), slog.DiscardHandler)
 	if err != nil {
 		return nil, err
 	}

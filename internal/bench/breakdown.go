@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -44,12 +45,12 @@ func (b *bench) breakdown(ctx context.Context) ([]row, error) {
 // apart pairs two devices and returns how long it took to reach one by its
 // address, to reach it again when it was known, and to pair over that connection.
 func apart(ctx context.Context, dir, listen string) (took [3]time.Duration, err error) {
-	ana, err := newDevice(dir+"-a", listen)
+	ana, err := newDevice(dir+"-a", listen, slog.DiscardHandler)
 	if err != nil {
 		return took, err
 	}
 	defer func() { err = errors.Join(err, ana.stop()) }()
-	bob, err := newDevice(dir+"-b", listen)
+	bob, err := newDevice(dir+"-b", listen, slog.DiscardHandler)
 	if err != nil {
 		return took, err
 	}
@@ -67,7 +68,7 @@ func apart(ctx context.Context, dir, listen string) (took [3]time.Duration, err 
 	}
 	took[0] = time.Since(began)
 
-	other, err := newDevice(dir+"-c", listen)
+	other, err := newDevice(dir+"-c", listen, slog.DiscardHandler)
 	if err != nil {
 		return took, err
 	}

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"contactsd/contact"
@@ -34,7 +36,7 @@ type device struct {
 	stop func() error
 }
 
-func newDevice(path, listen string) (*device, error) {
+func newDevice(path, listen string, log slog.Handler) (*device, error) {
 	id, err := identity.Generate()
 	if err != nil {
 		return nil, err
@@ -49,7 +51,7 @@ func newDevice(path, listen string) (*device, error) {
 		MayDial: func(peer contact.ODID) bool { return d.Relation.MayDial(peer) },
 	})
 	if err == nil {
-		d.Node, err = node.New(node.Config{DB: db, Identity: id, Transport: d.net})
+		d.Node, err = node.New(node.Config{DB: db, Identity: id, Transport: d.net, Log: slog.New(log)})
 	}
 	if err == nil {
 		err = d.net.Listen()
@@ -67,12 +69,12 @@ func newDevice(path, listen string) (*device, error) {
 	return d, nil
 }
 
-// couple makes two devices that are paired.
-func couple(ctx context.Context, dir string) (ana, bob *device, err error) {
-	if ana, err = newDevice(dir+"-a", loopback); err != nil {
+// couple makes two devices that are paired, of which the first logs.
+func couple(ctx context.Context, dir string, log slog.Handler) (ana, bob *device, err error) {
+	if ana, err = newDevice(dir+"-a", loopback, log); err != nil {
 		return nil, nil, err
 	}
-	if bob, err = newDevice(dir+"-b", loopback); err != nil {
+	if bob, err = newDevice(dir+"-b", loopback, slog.DiscardHandler); err != nil {
 		return nil, nil, errors.Join(err, ana.stop())
 	}
 	code, hide := showing(ctx, ana)
@@ -86,21 +88,27 @@ func couple(ctx context.Context, dir string) (ana, bob *device, err error) {
 
 // durable measures messages of 1 KiB that are on the sender's disk before Send
 // returns and on the receiver's before it acknowledges, at so many in flight, and
-// beside them the same bytes through nothing but bbolt and a stream.
+// beside them the same bytes through nothing but bbolt and a stream. In both the
+// next message goes when one was acknowledged; or else, as programs see it that
+// follow the events, when it is written down that it was.
 func (b *bench) durable(ctx context.Context) ([]row, error) {
 	var rows []row
 	for _, flight := range []struct {
 		many int
 		aim  float64
 	}{{1, 650}, {64, 10_000}, {512, 25_000}} {
-		var ours, floor []float64
+		var ours, told, floor []float64
 		for i := range b.runs {
 			dir := filepath.Join(b.dir, fmt.Sprintf("durable-%d-%d", flight.many, i))
-			rate, err := featureRate(ctx, dir, flight.many)
+			rate, err := featureRate(ctx, dir+"-acks", flight.many, uponAck)
 			if err != nil {
 				return nil, err
 			}
 			ours = append(ours, rate)
+			if rate, err = featureRate(ctx, dir+"-events", flight.many, uponEvent); err != nil {
+				return nil, err
+			}
+			told = append(told, rate)
 			if rate, err = bareRate(ctx, dir+"-bare", flight.many); err != nil {
 				return nil, err
 			}
@@ -109,63 +117,64 @@ func (b *bench) durable(ctx context.Context) ([]row, error) {
 		name := fmt.Sprintf("durable messages of 1 KiB, %d in flight", flight.many)
 		rows = append(rows,
 			compare(name, middle(ours), "/s", "bare bbolt and stream", middle(floor)),
-			compare(name, middle(ours), "/s", "aim", flight.aim))
+			compare(name, middle(ours), "/s", "aim", flight.aim),
+			compare(name+", by events", middle(told), "/s", "bare bbolt and stream", middle(floor)))
 	}
 	return rows, nil
 }
 
-// featureRate returns the messages a second between two devices.
-func featureRate(ctx context.Context, dir string, many int) (float64, error) {
-	ana, bob, err := couple(ctx, dir)
-	if err != nil {
-		return 0, err
+// upon says when another message may be sent.
+type upon int
+
+const (
+	uponAck   upon = iota // when the sender has the acknowledgement
+	uponEvent             // when the sender's store has it
+)
+
+// ackLog is the log of a device, of which it takes acknowledgements.
+type ackLog struct {
+	slog.Handler
+	acked func()
+}
+
+func (ackLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l ackLog) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == message.LogAcknowledged {
+		l.acked()
 	}
+	return nil
+}
+
+// featureRate returns the messages a second between two devices.
+func featureRate(ctx context.Context, dir string, many int, next upon) (rate float64, err error) {
 	tokens := make(chan struct{}, many)
 	for range many {
 		tokens <- struct{}{}
 	}
-	following, stop := context.WithCancel(ctx)
-	var work sync.WaitGroup
-	var mu sync.Mutex
-	var failure error
-	fail := func(err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if failure == nil && following.Err() == nil {
-			failure = err
-		}
+	var delivered atomic.Int64
+	arrived := func() {
+		delivered.Add(1)
+		tokens <- struct{}{}
 	}
-	delivered := 0
-	work.Go(func() {
-		cursor, err := ana.DB.Cursor()
-		for err == nil && following.Err() == nil {
-			emitted := ana.DB.Emitted()
-			var entries []store.Entry
-			if entries, err = ana.DB.Events(cursor, 4096); err != nil {
-				break
-			}
-			for _, e := range entries {
-				cursor = e.Cursor
-				if e.Event.Type == contact.MessageState && e.Event.State == message.Delivered.String() {
-					delivered++
-					tokens <- struct{}{}
-				}
-			}
-			if len(entries) > 0 {
-				continue
-			}
-			select {
-			case <-emitted:
-			case <-following.Done():
-			}
-		}
-		if err != nil {
-			fail(err)
-		}
-	})
+	var log slog.Handler = slog.DiscardHandler
+	if next == uponAck {
+		log = ackLog{log, arrived}
+	}
+	ana, bob, err := couple(ctx, dir, log)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, ana.stop(), bob.stop()) }()
+	following, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var work sync.WaitGroup
+	if next == uponEvent {
+		work.Go(func() { stop(follow(following, ana.DB, arrived)) })
+	}
 	body := bytes.Repeat([]byte("m"), bodySize)
 	began := time.Now()
-	sending, enough := context.WithTimeout(ctx, runLasts)
+	sending, enough := context.WithTimeout(following, runLasts)
 	defer enough()
 	var callers sync.WaitGroup
 	for range min(many, 512) {
@@ -181,7 +190,7 @@ func featureRate(ctx context.Context, dir string, many int) (float64, error) {
 					_, err = ana.Message.Send(bob.Identity.Self(), id, message.KindText, body)
 				}
 				if err != nil {
-					fail(err)
+					stop(err)
 					return
 				}
 			}
@@ -189,9 +198,42 @@ func featureRate(ctx context.Context, dir string, many int) (float64, error) {
 	}
 	callers.Wait()
 	took := time.Since(began)
-	stop()
+	n := delivered.Load()
+	stop(nil)
 	work.Wait()
-	return float64(delivered) / took.Seconds(), errors.Join(failure, ana.stop(), bob.stop())
+	if err := context.Cause(following); !errors.Is(err, context.Canceled) {
+		return 0, err
+	}
+	return float64(n) / took.Seconds(), nil
+}
+
+// follow calls arrived for each message that an event calls delivered, until ctx ends.
+func follow(ctx context.Context, db *store.DB, arrived func()) error {
+	cursor, err := db.Cursor()
+	if err != nil {
+		return err
+	}
+	for {
+		emitted := db.Emitted()
+		entries, err := db.Events(cursor, 4096)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			cursor = e.Cursor
+			if e.Event.Type == contact.MessageState && e.Event.State == message.Delivered.String() {
+				arrived()
+			}
+		}
+		if len(entries) > 0 {
+			continue
+		}
+		select {
+		case <-emitted:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // middle is the median.
