@@ -24,6 +24,7 @@ import (
 type Transport interface {
 	transport.Network
 	transport.Addresses
+	transport.Routes
 	Run(ctx context.Context) error
 }
 

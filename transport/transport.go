@@ -1,6 +1,6 @@
-// Package transport connects devices. It gives the rest of contactsd four
-// things: who I am, a stream to a device for a protocol, serving a protocol, and
-// who is connected. Nothing outside of it knows a multiaddr or a peer ID.
+// Package transport connects devices. It gives the rest of contactsd five
+// things: who I am, a stream to a device for a protocol, serving a protocol, who
+// is connected, and how, or why not. Nothing outside of it knows a multiaddr or a peer ID.
 //
 // Two implementations pass one conformance suite (transporttest): p2p, which is
 // libp2p, and memnet, a network in memory for tests that fake time and faults.

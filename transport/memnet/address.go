@@ -144,6 +144,7 @@ func (d *Device) connect(ctx context.Context, peer contact.ODID, addressed bool)
 	n.mu.Unlock()
 
 	mine.err = d.dial(ctx, peer)
+	d.noteDial(peer, mine.err)
 
 	n.mu.Lock()
 	delete(d.dialling, peer)
@@ -190,13 +191,14 @@ func (d *Device) dial(ctx context.Context, peer contact.ODID) error {
 		n.mu.Unlock()
 		return fmt.Errorf("%w: nobody is there", transport.ErrUnreachable)
 	}
-	c := &conn{net: n, dev: [2]*Device{d, to}, up: [2]bool{true, true}, streams: make(map[*pipe]struct{})}
+	c := &conn{net: n, since: time.Now(), dev: [2]*Device{d, to}, up: [2]bool{true, true}, streams: make(map[*pipe]struct{})}
 	n.conns[c] = struct{}{}
 	for _, side := range c.dev {
 		side.conns = append(side.conns, c)
 	}
 	d.peers.Add(peer)
 	to.peers.Add(d.id)
+	to.dials.Connected(d.id)
 	n.mu.Unlock()
 	deliver(d, to)
 	return nil

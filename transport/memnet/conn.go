@@ -11,6 +11,7 @@ import (
 // Each side ends on its own: the other may not know yet.
 type conn struct {
 	net     *Network
+	since   time.Time
 	dev     [2]*Device
 	up      [2]bool
 	cut     [2]bool // what side i sends is held

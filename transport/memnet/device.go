@@ -11,6 +11,7 @@ import (
 	"contactsd/contact"
 	"contactsd/transport"
 	"contactsd/transport/internal/connected"
+	"contactsd/transport/internal/dials"
 	"contactsd/transport/internal/inbound"
 )
 
@@ -18,11 +19,12 @@ import (
 var ErrCrashed = errors.New("crashed")
 
 // Device is one life of a device. It implements transport.Network,
-// transport.Addresses and transport.Neighbourhood.
+// transport.Addresses, transport.Routes and transport.Neighbourhood.
 type Device struct {
 	net   *Network
 	id    contact.ODID
 	peers connected.Set
+	dials dials.Log
 	limit inbound.Limit
 
 	started chan struct{} // closed when Run has begun

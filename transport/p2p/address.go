@@ -268,7 +268,7 @@ func (t *Transport) ask(ctx context.Context, locations []location) (peer.ID, err
 		return peerOf(t.self), nil
 	}
 	defer t.book.name(nobody, where)()
-	err = t.connect(ctx, contact.ODID(key))
+	_, _, err = t.dialOnce(ctx, contact.ODID(key))
 	var other *found
 	if errors.As(err, &other) {
 		return other.peer, nil

@@ -25,6 +25,7 @@ import (
 	"contactsd/identity"
 	"contactsd/transport"
 	"contactsd/transport/internal/connected"
+	"contactsd/transport/internal/dials"
 	"contactsd/transport/internal/inbound"
 )
 
@@ -43,8 +44,8 @@ type Config struct {
 	Log     *slog.Logger
 }
 
-// Transport implements transport.Network, transport.Addresses and
-// transport.Neighbourhood.
+// Transport implements transport.Network, transport.Addresses, transport.Routes
+// and transport.Neighbourhood.
 type Transport struct {
 	cfg    Config
 	self   contact.ODID
@@ -53,6 +54,7 @@ type Transport struct {
 	book   *book
 	gate   *gate
 	peers  connected.Set
+	dials  dials.Log
 	limit  inbound.Limit
 
 	ready   chan struct{} // closed when the host listens
@@ -239,6 +241,7 @@ func (t *Transport) connected(h host.Host, c network.Conn) {
 	if t.cfg.MayDial(id) {
 		h.ConnManager().TagPeer(c.RemotePeer(), "contact", contactWeight)
 	}
+	t.dials.Connected(id)
 	t.peers.Add(id)
 	t.peers.Deliver()
 }

@@ -3,6 +3,7 @@ package p2p
 import (
 	"net"
 	"net/netip"
+	"slices"
 
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -54,13 +55,9 @@ func place(addr ma.Multiaddr, links []netip.Prefix) string {
 	if at.IsLoopback() {
 		return ""
 	}
-	near := at.IsLinkLocalUnicast()
-	for _, l := range links {
-		near = near || l.Contains(at)
-	}
 	bits := prefix4
 	switch {
-	case near:
+	case near(at, links):
 		return at.String()
 	case at.Is6():
 		bits = prefix6
@@ -70,4 +67,9 @@ func place(addr ma.Multiaddr, links []netip.Prefix) string {
 		return at.String()
 	}
 	return p.String()
+}
+
+// near reports whether an address is on one of the networks.
+func near(at netip.Addr, links []netip.Prefix) bool {
+	return at.IsLinkLocalUnicast() || slices.ContainsFunc(links, func(l netip.Prefix) bool { return l.Contains(at) })
 }

@@ -246,34 +246,46 @@ func (t *Transport) negotiate(ctx context.Context, s *stream, p transport.Protoc
 	return store.AddProtocols(pid, protocol.ID(p))
 }
 
-// connect returns nil when there is a connection with the peer.
+// connect returns nil when there is a connection with the peer, and notes what
+// came of dialling it.
 func (t *Transport) connect(ctx context.Context, id contact.ODID) error {
+	dialled, raw, err := t.dialOnce(ctx, id)
+	if dialled {
+		t.dials.Ended(id, err, words(raw))
+	}
+	return err
+}
+
+// dialOnce is connect without the note. It reports whether anything was dialled,
+// and beside its error the one that libp2p had.
+func (t *Transport) dialOnce(ctx context.Context, id contact.ODID) (dialled bool, raw, err error) {
 	if id == t.self {
-		return transport.ErrSelf
+		return false, nil, transport.ErrSelf
 	}
 	select {
 	case <-t.stopped:
-		return transport.ErrClosed
+		return false, nil, transport.ErrClosed
 	case <-t.ready:
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, nil, ctx.Err()
 	}
 	select {
 	case <-t.stopped:
-		return transport.ErrClosed
+		return false, nil, transport.ErrClosed
 	default:
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return false, nil, err
 	}
 	pid := peerOf(id)
 	if t.swarm.Connectedness(pid) == network.Connected {
-		return nil
+		return false, nil, nil
 	}
 	// Callers space out their attempts themselves, and the user must not wait.
 	t.swarm.Backoff().Clear(pid)
-	_, err := t.swarm.DialPeer(network.WithDialPeerTimeout(ctx, 2*dialTimeout), pid)
-	return t.failure(ctx, err)
+	_, raw = t.swarm.DialPeer(network.WithDialPeerTimeout(ctx, 2*dialTimeout), pid)
+	nowhere := errors.Is(raw, swarm.ErrNoAddresses) || errors.Is(raw, swarm.ErrNoGoodAddresses) || errors.Is(raw, swarm.ErrGaterDisallowedConnection)
+	return !nowhere, raw, t.failure(ctx, raw)
 }
 
 // failure turns an error of libp2p into one of the contract.

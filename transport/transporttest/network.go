@@ -263,3 +263,61 @@ func (w *world) resolve() {
 	_, err := a.Resolve(w.ctx(), w.fx.Nowhere(gone.Self()))
 	w.wants(err, transport.ErrUnreachable, "resolve where nobody is")
 }
+
+// route follows one device through being unknown, known, connected, gone, and back.
+func (w *world) route() {
+	a, b := w.start(), w.start()
+	if r := a.Route(b.Self()); len(r.Known)+len(r.Connections) > 0 || !r.FailedAt.IsZero() || r.Why != "" {
+		w.Errorf("of a device of which nothing is known: %+v", r)
+	}
+	w.wants(a.Dial(w.ctx(), b.Self()), transport.ErrUnreachable, "dial without an address")
+	if r := a.Route(b.Self()); !r.FailedAt.IsZero() {
+		w.Errorf("nothing was dialled, and that failed: %+v", r)
+	}
+	a.knows(b)
+	if n := len(a.Route(b.Self()).Known); n != len(b.addresses()) {
+		w.Errorf("%d addresses are known of %d", n, len(b.addresses()))
+	}
+	began := time.Now()
+	a.mustReach(b)
+	for d, inbound := range map[*device]bool{a: false, b: true} {
+		other := map[bool]*device{true: a, false: b}[inbound].Self()
+		r := d.Route(other)
+		if len(r.Connections) == 0 || !r.FailedAt.IsZero() || r.Why != "" {
+			w.Fatalf("of a connected device: %+v", r)
+		}
+		c := r.Connections[0]
+		if c.Transport == "" || c.Address == "" || c.Inbound != inbound || c.Since.Before(began) || c.Since.After(time.Now()) || c.Distance != transport.SameMachine {
+			w.Errorf("connection %+v, of the one who was dialled: %v", c, inbound)
+		}
+		if n := d.Tally().Connections[c.Transport]; n == 0 {
+			w.Errorf("a connection over %s that is not counted", c.Transport)
+		}
+	}
+	if got := len(a.Route(b.Self()).Known); got == 0 {
+		w.Error("where a connected device is, is not known any more")
+	}
+	if n := a.Tally(); n.Dialled != 1 || n.Failed != 0 {
+		w.Errorf("%d dialled, %d failed; want one and none", n.Dialled, n.Failed)
+	}
+	seen := a.watch()
+	w.expect(seen, b, true)
+	b.stop()
+	w.expect(seen, b, false)
+	if r := a.Route(b.Self()); len(r.Connections) > 0 {
+		w.Errorf("connected with a device that stopped: %+v", r)
+	}
+	_, err := a.Open(w.ctx(), b.Self(), echoes)
+	w.wants(err, transport.ErrUnreachable, "open to a device that stopped")
+	if r := a.Route(b.Self()); r.FailedAt.IsZero() || r.Why == "" {
+		w.Errorf("after it stopped: %+v", r)
+	}
+	if n := a.Tally(); n.Failed == 0 {
+		w.Error("a dial that failed is not counted")
+	}
+	a.knows(w.make(b.id).run())
+	a.mustReach(b)
+	if r := a.Route(b.Self()); len(r.Connections) == 0 || !r.FailedAt.IsZero() {
+		w.Errorf("once it is back: %+v", r)
+	}
+}

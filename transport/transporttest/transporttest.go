@@ -19,6 +19,7 @@ import (
 type Device interface {
 	transport.Network
 	transport.Addresses
+	transport.Routes
 	Run(ctx context.Context) error
 }
 
@@ -67,6 +68,7 @@ func Run(t *testing.T, in func(t *testing.T, test func(*testing.T, Fixture))) {
 		{"the address of another device leads nowhere", (*world).wrongDevice},
 		{"what is no address is told as such", (*world).badAddress},
 		{"an address alone tells who is there", (*world).resolve},
+		{"how a device is reached is told, or why not", (*world).route},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in(t, func(t *testing.T, fx Fixture) { c.test(&world{t, fx}) })
