@@ -25,7 +25,8 @@
 //
 //	opener → {1: mine, 2: yours, 3: addresses}   mine: own newest signed statement
 //	opener ← {1: mine, 2: yours, 3: addresses}   yours: the newest held of the receiver's,
-//	opener → {1: mine, 2: yours}                 which acknowledges it; mine only if it is a newer one
+//	opener → {1: mine, 2: yours}                 which acknowledges it; mine only if it is a newer one;
+//	                                             not sent if there is nothing to say
 //
 // A signed statement is {1: bytes, 2: signature}. Addresses are sent to listed
 // contacts only. A stranger gets its own statement back as yours, whatever it

@@ -140,6 +140,9 @@ func (s *Service) exchange(st transport.Stream, peer contact.ODID) error {
 	if !same(now.Mine, out.Mine) { // what the peer said ended a pairing, or undid something
 		last.Mine = now.Mine
 	}
+	if in.Mine == nil && last.Mine == nil {
+		return nil // nothing to acknowledge, and who answers a stranger has closed already
+	}
 	return transport.WriteFrame(st, last, maxFrame)
 }
 
