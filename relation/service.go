@@ -44,10 +44,11 @@ type Config struct {
 
 // Service is the relation feature of one device.
 type Service struct {
-	cfg   Config
-	self  contact.ODID
-	log   *slog.Logger
-	inbox *inbox
+	cfg    Config
+	self   contact.ODID
+	log    *slog.Logger
+	inbox  *inbox
+	keeper *keeper
 }
 
 // New returns a service; Run starts it.
@@ -70,7 +71,9 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Changed == nil {
 		cfg.Changed = func(contact.ODID) {}
 	}
-	return &Service{cfg: cfg, self: cfg.Identity.Self(), log: cfg.Log, inbox: newInbox()}, nil
+	s := &Service{cfg: cfg, self: cfg.Identity.Self(), log: cfg.Log, inbox: newInbox()}
+	s.keeper = newKeeper(s)
+	return s, nil
 }
 
 // View returns what is derived of the relation to peer; known is false for a

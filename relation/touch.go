@@ -19,13 +19,15 @@ const (
 	lastRetry  = 15 * time.Minute
 )
 
-// keeper is Run's view of whom to exchange statements with, and when. One
-// goroutine owns it.
+// keeper is Run's view of whom to exchange statements with, and when. Run's
+// goroutine alone changes it, and holds mu while it does, for those who look.
 type keeper struct {
-	s         *Service
-	ctx       context.Context
-	workers   sync.WaitGroup
-	done      chan result
+	s       *Service
+	ctx     context.Context // of Run
+	workers sync.WaitGroup
+	done    chan result
+
+	mu        sync.Mutex
 	connected map[contact.ODID]bool
 	due       map[contact.ODID]*attempt
 	order     schedule       // of due, with entries that are out of date
@@ -33,10 +35,18 @@ type keeper struct {
 	dials     int
 }
 
+func newKeeper(s *Service) *keeper {
+	return &keeper{
+		s: s, done: make(chan result),
+		connected: make(map[contact.ODID]bool), due: make(map[contact.ODID]*attempt),
+	}
+}
+
 type attempt struct {
 	at      time.Time
 	failed  int       // times in a row
 	last    time.Time // when it failed last
+	err     error     // of then
 	waits   bool      // in the backlog
 	running bool
 	dialing bool // running, as one of maxDials
@@ -53,10 +63,8 @@ type result struct {
 // with each that connects, dials those that are not connected, with backoff, and
 // offers the last statement about a removed one until it is acknowledged.
 func (s *Service) Run(ctx context.Context) error {
-	k := &keeper{
-		s: s, ctx: ctx, done: make(chan result),
-		connected: make(map[contact.ODID]bool), due: make(map[contact.ODID]*attempt),
-	}
+	k := s.keeper
+	k.ctx = ctx
 	cancel := s.cfg.Network.Watch(func(peer contact.ODID, up bool) {
 		if up {
 			s.inbox.put(notice{peer, connected})
@@ -137,6 +145,8 @@ func (k *keeper) upcoming() (t turn, ok bool) {
 // only news and a connection that the peer made do so: what a peer does to a
 // connection that was made to it is no reason to dial it again at once.
 func (k *keeper) note(n notice) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	now := time.Now()
 	at := now
 	switch n.why {
@@ -183,6 +193,8 @@ func (k *keeper) next() time.Time {
 // start begins what is due. Devices that have to be dialled take turns, for each
 // may take long to fail; whoever is connected does not wait for them.
 func (k *keeper) start() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	for len(k.backlog) > 0 && k.dials < maxDials {
 		peer := k.backlog[0]
 		k.backlog = k.backlog[1:]
@@ -226,6 +238,8 @@ func (k *keeper) exchange(peer contact.ODID, a *attempt) {
 }
 
 func (k *keeper) ended(r result) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	a := k.due[r.peer]
 	if a.dialing {
 		k.dials--
@@ -241,7 +255,7 @@ func (k *keeper) ended(r result) {
 			wait = min(wait, firstRetry)
 		}
 		a.failed++
-		a.last = now
+		a.last, a.err = now, r.err
 		k.plan(r.peer, a, now.Add(wait))
 	case again:
 		a.failed = 0
