@@ -22,10 +22,12 @@ const (
 
 // Drops counts beacons that were not taken.
 type Drops struct {
-	Forged    uint64 // not sealed or signed by its origin
-	Malformed uint64 // broken beacons, frames and limits
-	Stale     uint64 // out of its time
-	Replayed  uint64 // older than one already taken
+	Forged       uint64 // not sealed or signed by its origin
+	Malformed    uint64 // broken beacons, frames and limits
+	Oversized    uint64 // frames over the limit
+	Stale        uint64 // out of its time
+	Replayed     uint64 // older than one already taken
+	NotPermitted uint64 // of a device that is no contact any more
 }
 
 // Dropped returns how many beacons were not taken since the start.
@@ -73,7 +75,7 @@ func (s *Service) listen(ctx context.Context, in *inbound) error {
 		var f frame
 		if err := r.Read(&f); err != nil {
 			if errors.Is(err, transport.ErrFrame) {
-				s.count(errMalformed)
+				s.count(err)
 			}
 			return err
 		}
@@ -93,7 +95,10 @@ func (s *Service) listen(ctx context.Context, in *inbound) error {
 		}
 		err := s.hear(in, *key, f)
 		switch {
-		case errors.Is(err, errNotListed), errors.Is(err, errSuperior):
+		case errors.Is(err, errNotListed):
+			s.count(err)
+			return err
+		case errors.Is(err, errSuperior):
 			return err
 		case err != nil:
 			s.count(err)
@@ -112,6 +117,10 @@ func (s *Service) count(err error) {
 		s.drops.Stale++
 	case errors.Is(err, errReplayed):
 		s.drops.Replayed++
+	case errors.Is(err, errNotListed):
+		s.drops.NotPermitted++
+	case errors.Is(err, transport.ErrFrameSize):
+		s.drops.Oversized++
 	default:
 		s.drops.Malformed++
 	}

@@ -13,6 +13,9 @@ import (
 // ErrFrame is wrapped by errors about frames that break a limit or the format.
 var ErrFrame = errors.New("bad frame")
 
+// ErrFrameSize is the ErrFrame of those that are too long.
+var ErrFrameSize = fmt.Errorf("%w, too long", ErrFrame)
+
 // WriteFrame writes v as one frame: uvarint length of the body, then the body in
 // deterministic CBOR, at most limit bytes. Header and body are one Write.
 func WriteFrame(w io.Writer, v any, limit int) error {
@@ -21,7 +24,7 @@ func WriteFrame(w io.Writer, v any, limit int) error {
 		return fmt.Errorf("%w: %v", ErrFrame, err)
 	}
 	if len(body) > limit {
-		return fmt.Errorf("%w: %d bytes, at most %d", ErrFrame, len(body), limit)
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrFrameSize, len(body), limit)
 	}
 	_, err = w.Write(append(binary.AppendUvarint(make([]byte, 0, len(body)+binary.MaxVarintLen32), uint64(len(body))), body...))
 	return err
@@ -40,15 +43,15 @@ func NewFrameReader(r io.Reader, limit int) *FrameReader {
 }
 
 // Read decodes the next frame into v. It returns io.EOF at the end between
-// frames and io.ErrUnexpectedEOF within one; ErrFrame for a body that is too
-// long (before anything is allocated) or no valid CBOR for v.
+// frames and io.ErrUnexpectedEOF within one; ErrFrameSize for a body that is too
+// long (before anything is allocated), ErrFrame for one that is no valid CBOR for v.
 func (f *FrameReader) Read(v any) error {
 	n, err := readLength(f.r)
 	if err != nil {
 		return err
 	}
 	if n > uint64(f.limit) {
-		return fmt.Errorf("%w: %d bytes, at most %d", ErrFrame, n, f.limit)
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrFrameSize, n, f.limit)
 	}
 	body := make([]byte, n)
 	if _, err := io.ReadFull(f.r, body); err != nil {
@@ -85,5 +88,5 @@ func readLength(r io.ByteReader) (uint64, error) {
 			return n, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: length of more than %d bytes", ErrFrame, binary.MaxVarintLen32)
+	return 0, fmt.Errorf("%w: length of more than %d bytes", ErrFrameSize, binary.MaxVarintLen32)
 }
