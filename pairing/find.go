@@ -251,9 +251,20 @@ func telling(failures []error) error {
 	return ErrNobody
 }
 
-// enter runs one session with a device. A connection that turns out to be dead,
-// as after a restart of the other device, is made anew once.
+// enter runs one session with a device and counts how it ended.
 func (s *Service) enter(ctx context.Context, peer contact.ODID, secret *shownCode, allow contact.Permissions, addrs ...transport.Address) (Result, error) {
+	r, err := s.session(ctx, peer, secret, allow, addrs...)
+	outcome := entered(err)
+	s.entered[outcome].Add(1)
+	if err != nil {
+		s.log.Debug("pairing: session ended", "peer", peer.Short(), "outcome", outcome, "err", err)
+	}
+	return r, err
+}
+
+// session is enter. A connection that turns out to be dead, as after a restart of
+// the other device, is made anew once.
+func (s *Service) session(ctx context.Context, peer contact.ODID, secret *shownCode, allow contact.Permissions, addrs ...transport.Address) (Result, error) {
 	for again := true; ; again = false {
 		r, err := s.attempt(ctx, peer, secret, allow, addrs...)
 		c, isCut := errors.AsType[*cutError](err)

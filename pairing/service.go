@@ -90,6 +90,8 @@ type Service struct {
 	log  *slog.Logger
 	pace *pacer
 
+	shown, entered outcomes
+
 	mu       sync.Mutex
 	window   *window // nil while none is open
 	sessions []*session

@@ -216,6 +216,7 @@ func (s *Service) Handle(ctx context.Context, st transport.Stream, d contact.Dec
 	defer context.AfterFunc(ctx, func() { st.Reset() })()
 	l := newLine(st)
 	if !s.attends(w, st) {
+		s.shown[OutcomeBusy].Add(1)
 		s.refuse(l, reasonBusy)
 		return
 	}
@@ -223,6 +224,7 @@ func (s *Service) Handle(ctx context.Context, st transport.Stream, d contact.Dec
 	defer cancel()
 	place := s.admit(w, st, cancel)
 	if place == nil {
+		s.shown[OutcomeBusy].Add(1)
 		s.refuse(l, reasonBusy)
 		return
 	}
@@ -232,30 +234,35 @@ func (s *Service) Handle(ctx context.Context, st transport.Stream, d contact.Dec
 	s.mu.Unlock()
 	var debits []debited
 	side := &showing{
-		line:       l,
-		id:         s.cfg.Identity,
-		name:       s.cfg.Name(),
-		allow:      allow,
-		candidates: func(kind uint8) ([]*shownCode, error) { return s.candidates(w, kind) },
-		failed:     func(c *shownCode) { s.failed(w, st, c) },
-		use:        func(c *shownCode) bool { return s.use(w, c) },
-		stage:      func(r Result) error { return s.stage(w, r, debits) },
-		proving:    func(is bool) bool { return s.proving(place, is) },
+		line:  l,
+		id:    s.cfg.Identity,
+		name:  s.cfg.Name(),
+		allow: allow,
+		candidates: func(kind uint8) ([]*shownCode, error) {
+			codes, err := s.candidates(w, kind)
+			return codes, ours(err)
+		},
+		failed:  func(c *shownCode) { s.failed(w, st, c) },
+		use:     func(c *shownCode) bool { return s.use(w, c) },
+		stage:   func(r Result) error { return ours(s.stage(w, r, debits)) },
+		proving: func(is bool) bool { return s.proving(place, is) },
 		debit: func(c *shownCode) error {
 			d, err := s.debit(ctx, place, c)
 			if err == nil && c.link == nil {
 				debits = append(debits, d)
 			}
-			return err
+			return ours(err)
 		},
 	}
 	r, err := side.run()
 	if err == nil {
-		err = s.cfg.DB.Update(func(tx *store.Tx) error {
+		err = ours(s.cfg.DB.Update(func(tx *store.Tx) error {
 			_, err := s.CommitStaged(tx, r.Peer, r.PairID)
 			return err
-		})
+		}))
 	}
+	outcome := showed(err)
+	s.shown[outcome].Add(1)
 	refused, ok := errors.AsType[refusal](err)
 	switch {
 	case err == nil:
@@ -266,7 +273,7 @@ func (s *Service) Handle(ctx context.Context, st transport.Stream, d contact.Dec
 		st.Reset()
 	}
 	if err != nil {
-		s.log.Debug("pairing: session ended", "peer", st.Peer().Short(), "err", err)
+		s.log.Debug("pairing: session ended", "peer", st.Peer().Short(), "outcome", outcome, "err", err)
 	}
 }
 
