@@ -10,6 +10,10 @@ const (
 	ServiceMessages
 )
 
+var serviceNames = [...]string{"pairing", "relation", "presence", "messages"}
+
+func (s Service) String() string { return serviceNames[s] }
+
 // Decision is what the gate does with a stream.
 type Decision uint8
 
@@ -24,6 +28,10 @@ const (
 	// Serve serves.
 	Serve
 )
+
+var decisionNames = [...]string{"drop", "refuse", "stranger", "serve"}
+
+func (d Decision) String() string { return decisionNames[d] }
 
 // Party is the other end of an inbound stream, as the gate sees it.
 type Party struct {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"sync/atomic"
 
 	"contactsd/contact"
 	"contactsd/store"
@@ -22,11 +23,13 @@ func (n *Node) gate(service contact.Service, h handler) transport.Handler {
 		})
 		if err != nil {
 			n.log.Error("gate: relation unreadable, stream dropped", "peer", st.Peer().Short(), "err", err)
+			n.streams[service][contact.Drop].Add(1)
 			st.Reset()
 			return
 		}
 		party.WindowOpen = n.Pairing.WindowOpen()
 		d := contact.Allow(party, service)
+		n.streams[service][d].Add(1)
 		if d == contact.Drop {
 			st.Reset()
 			return
@@ -34,3 +37,25 @@ func (n *Node) gate(service contact.Service, h handler) transport.Handler {
 		h(ctx, st, d)
 	}
 }
+
+const (
+	services  = int(contact.ServiceMessages) + 1
+	decisions = int(contact.Serve) + 1
+)
+
+// Streams says how many streams came in since the start, by contact.Service and
+// by contact.Decision.
+type Streams [services][decisions]uint64
+
+// Streams returns the counts.
+func (n *Node) Streams() (s Streams) {
+	for service := range s {
+		for d := range s[service] {
+			s[service][d] = n.streams[service][d].Load()
+		}
+	}
+	return s
+}
+
+// gated counts what the gate decided.
+type gated [services][decisions]atomic.Uint64

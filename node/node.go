@@ -50,9 +50,10 @@ type Node struct {
 	Presence *presence.Service
 	Message  *message.Service
 
-	log    *slog.Logger
-	name   atomic.Pointer[string]
-	naming sync.Mutex
+	log     *slog.Logger
+	name    atomic.Pointer[string]
+	naming  sync.Mutex
+	streams gated
 }
 
 // Tables returns the tables of all features, for store.Open.
