@@ -174,9 +174,10 @@ func (e explainer) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		defer cancel()
 		res, err := next(ctx, req)
 		if err != nil {
-			return nil, e.explain(req.Spec().Procedure, err)
+			err = e.explain(req.Spec().Procedure, err)
 		}
-		return res, nil
+		e.s.counts.ended(req.Spec().Procedure, err)
+		return res, err
 	}
 }
 
@@ -190,13 +191,14 @@ func (e explainer) WrapStreamingHandler(next connect.StreamingHandlerFunc) conne
 		ctx, cancel := e.s.untilStop(ctx)
 		defer cancel()
 		err := next(ctx, conn)
-		if err == nil {
-			return nil
+		if err != nil {
+			if e.s.stopping.Err() != nil && ctx.Err() != nil {
+				err = errStopping
+			}
+			err = e.explain(conn.Spec().Procedure, err)
 		}
-		if e.s.stopping.Err() != nil && ctx.Err() != nil {
-			err = errStopping
-		}
-		return e.explain(conn.Spec().Procedure, err)
+		e.s.counts.ended(conn.Spec().Procedure, err)
+		return err
 	}
 }
 

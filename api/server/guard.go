@@ -54,11 +54,13 @@ func allowUser(caller, self uint32) error {
 }
 
 // guard refuses whoever may not call, before anything is read.
-func guard(next http.Handler) http.Handler {
+func (s *Server) guard(next http.Handler) http.Handler {
 	refuse := connect.NewErrorWriter()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := admit(r); err != nil {
-			refuse.Write(w, r, refusal(err))
+			told := refusal(err)
+			s.counts.ended(callUnread, told)
+			refuse.Write(w, r, told)
 			return
 		}
 		next.ServeHTTP(w, r)

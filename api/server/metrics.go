@@ -3,16 +3,50 @@ package server
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
+
+	"contactsd/contact"
+	"contactsd/pairing"
 )
 
-// metric is one number as Prometheus reads it: all of them are of the moment.
-// None has a label that names a contact.
-type metric struct {
+// family is what Prometheus knows by one name: a number, or several that labels
+// tell apart. No label names a contact.
+type family struct {
 	name, help string
-	value      float64
+	samples    []sample
+	counter    bool // it only rises while the daemon runs; else it is of the moment
+}
+
+type sample struct {
+	labels string // "" or like side="shown",outcome="paired"
+	value  float64
+}
+
+func gauge(name, help string, value float64) family {
+	return family{name: name, help: help, samples: []sample{{value: value}}}
+}
+
+// counter is of one number for each value of a label.
+func counter(name, help string, samples ...sample) family {
+	return family{name: name, help: help, samples: samples, counter: true}
+}
+
+// of returns a sample with labels, given as name and value in turn. The values are
+// words of this program.
+func of(n uint64, labels ...string) sample {
+	var b strings.Builder
+	for i := 0; i < len(labels); i += 2 {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%s=%q", labels[i], labels[i+1])
+	}
+	return sample{b.String(), float64(n)}
 }
 
 // serveMetrics answers GET /metrics in Prometheus's text format, version 0.0.4.
@@ -24,14 +58,29 @@ func (s *Server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	var b bytes.Buffer
-	for _, m := range list {
-		fmt.Fprintf(&b, "# HELP contactsd_%[1]s %[2]s\n# TYPE contactsd_%[1]s gauge\ncontactsd_%[1]s %[3]g\n", m.name, m.help, m.value)
+	for _, f := range list {
+		f.write(&b)
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	w.Write(b.Bytes())
 }
 
-func (s *Server) metrics() ([]metric, error) {
+func (f family) write(b *bytes.Buffer) {
+	kind := "gauge"
+	if f.counter {
+		kind = "counter"
+	}
+	fmt.Fprintf(b, "# HELP contactsd_%[1]s %[2]s\n# TYPE contactsd_%[1]s %[3]s\n", f.name, f.help, kind)
+	for _, s := range f.samples {
+		labels := ""
+		if s.labels != "" {
+			labels = "{" + s.labels + "}"
+		}
+		fmt.Fprintf(b, "contactsd_%s%s %.15g\n", f.name, labels, s.value)
+	}
+}
+
+func (s *Server) metrics() ([]family, error) {
 	listed, err := s.node.Relation.Count()
 	if err != nil {
 		return nil, err
@@ -52,20 +101,84 @@ func (s *Server) metrics() ([]metric, error) {
 	if s.node.Pairing.WindowOpen() {
 		open = 1
 	}
-	list := []metric{
-		{"contacts", "Contacts on the list.", float64(listed)},
-		{"peers", "Devices there is a connection with.", float64(len(s.node.Network.Connected()))},
-		{"messages_queued", "Messages that wait in the outbox.", float64(counts.Queued)},
-		{"pairing_window_open", "1 while a code or link is shown.", open},
-		{"pairing_guesses_short", "Wrong codes of 6 digits in the last 24 hours.", float64(short)},
-		{"pairing_guesses_long", "Wrong codes of 9 digits in the last 24 hours.", float64(long)},
-		{"events", "Cursor of the newest event: how many the journal ever had.", float64(cursor)},
-		{"goroutines", "Goroutines of the daemon.", float64(runtime.NumGoroutine())},
+	list := []family{
+		gauge("contacts", "Contacts on the list.", float64(listed)),
+		gauge("peers", "Devices there is a connection with.", float64(len(s.node.Network.Connected()))),
+		gauge("messages_queued", "Messages that wait in the outbox.", float64(counts.Queued)),
+		gauge("pairing_window_open", "1 while a code or link is shown.", open),
+		gauge("pairing_guesses_short", "Wrong codes of 6 digits in the last 24 hours.", float64(short)),
+		gauge("pairing_guesses_long", "Wrong codes of 9 digits in the last 24 hours.", float64(long)),
+		gauge("events", "Cursor of the newest event: how many the journal ever had.", float64(cursor)),
+	}
+	list = append(list, s.connectionMetrics()...)
+	list = append(list, s.streamMetrics(), s.sessionMetrics(), s.presenceMetrics(), s.counts.family())
+	return append(list, s.processMetrics()...), nil
+}
+
+func (s *Server) connectionMetrics() []family {
+	tally := s.node.Network.Tally()
+	now := family{name: "connections", help: "Connections there are, by what carries them."}
+	for _, transport := range slices.Sorted(maps.Keys(tally.Connections)) {
+		now.samples = append(now.samples, of(uint64(tally.Connections[transport]), "transport", transport))
+	}
+	return []family{now, counter("dials_total", "Dials by what came of them.",
+		of(tally.Dialled, "result", "ok"), of(tally.Failed, "result", "failed"))}
+}
+
+func (s *Server) streamMetrics() family {
+	f := counter("streams_total", "Streams that came in, by what the gate decided.")
+	for service, decisions := range s.node.Streams() {
+		for d, n := range decisions {
+			f.samples = append(f.samples, of(n, "service", contact.Service(service).String(), "decision", contact.Decision(d).String()))
+		}
+	}
+	return f
+}
+
+func (s *Server) sessionMetrics() family {
+	f := counter("pairing_sessions_total", "Pairing sessions by how they ended: at a code shown here, and at one entered here.")
+	n := s.node.Pairing.Sessions()
+	for o := range n.Shown {
+		f.samples = append(f.samples, of(n.Shown[o], "side", "shown", "outcome", pairing.Outcome(o).String()))
+	}
+	for o := range n.Entered {
+		f.samples = append(f.samples, of(n.Entered[o], "side", "entered", "outcome", pairing.Outcome(o).String()))
+	}
+	return f
+}
+
+func (s *Server) presenceMetrics() family {
+	d := s.node.Presence.Dropped()
+	return counter("presence_dropped_total", "Presence beacons that were not taken.",
+		of(d.Forged, "reason", "forged"), of(d.Malformed, "reason", "malformed"), of(d.Oversized, "reason", "oversized"),
+		of(d.Stale, "reason", "stale"), of(d.Replayed, "reason", "replayed"), of(d.NotPermitted, "reason", "not_permitted"))
+}
+
+func (s *Server) processMetrics() []family {
+	list := []family{
+		{name: "build_info", help: "1, of this version.", samples: []sample{{fmt.Sprintf("version=%q", s.version), 1}}},
+		gauge("start_time_seconds", "When the daemon started, in Unix seconds.", float64(s.started.UnixMilli())/1000),
+		gauge("goroutines", "Goroutines of the daemon.", float64(runtime.NumGoroutine())),
+	}
+	if n, ok := s.storeBytes(); ok {
+		list = append(list, gauge("store_bytes", "Size of the store's file.", float64(n)))
 	}
 	if resident, ok := residentBytes(); ok {
-		list = append(list, metric{"resident_bytes", "Memory of the process that is resident.", resident})
+		list = append(list, gauge("resident_bytes", "Memory of the process that is resident.", resident))
 	}
-	return list, nil
+	return list
+}
+
+// storeBytes returns the size of the store's file, false if it is not known.
+func (s *Server) storeBytes() (int64, bool) {
+	if s.store == "" {
+		return 0, false
+	}
+	info, err := os.Stat(s.store)
+	if err != nil {
+		return 0, false
+	}
+	return info.Size(), true
 }
 
 // residentBytes is the second number of /proc/self/statm (proc(5)), in bytes. It

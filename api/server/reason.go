@@ -42,10 +42,10 @@ func reasoned(e *connect.Error) *connect.Error {
 }
 
 // giveReasons is reasoned for unary calls: connect reads their requests, and
-// answers those that it can't read, before any interceptor is asked.
-func giveReasons(next http.Handler) http.Handler {
+// answers those that it can't read, before any interceptor is asked, or counts.
+func (s *Server) giveReasons(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := &errorHolder{ResponseWriter: w}
+		h := &errorHolder{ResponseWriter: w, counts: &s.counts}
 		next.ServeHTTP(h, r)
 		h.release()
 	})
@@ -55,6 +55,7 @@ func giveReasons(next http.Handler) http.Handler {
 // protocol, which is one JSON object, until it is released.
 type errorHolder struct {
 	http.ResponseWriter
+	counts *callCounts
 	status int // of what is held, else 0
 	body   bytes.Buffer
 }
@@ -88,7 +89,10 @@ func (h *errorHolder) release() {
 	if h.status == 0 {
 		return
 	}
-	body := withReason(h.body.Bytes())
+	body, added := withReason(h.body.Bytes())
+	if added != "" {
+		h.counts.count(callKey{callUnread, added})
+	}
 	h.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	h.ResponseWriter.WriteHeader(h.status)
 	h.ResponseWriter.Write(body)
@@ -96,22 +100,23 @@ func (h *errorHolder) release() {
 
 // withReason adds a detail to an error that has none, in the JSON of the Connect
 // protocol: {"code", "message", "details": [{"type", "value" in base64, "debug"}]}.
-func withReason(body []byte) []byte {
+// It returns the code of one that it added to, else "".
+func withReason(body []byte) (with []byte, added string) {
 	var e struct {
 		Code    connect.Code     `json:"code"`
 		Message string           `json:"message,omitempty"`
 		Details []map[string]any `json:"details,omitempty"`
 	}
 	if json.Unmarshal(body, &e) != nil || len(e.Details) > 0 {
-		return body
+		return body, ""
 	}
 	info := unread(e.Code)
 	if info == nil {
-		return body
+		return body, ""
 	}
 	value, err := proto.Marshal(info)
 	if err != nil {
-		return body
+		return body, ""
 	}
 	debug := map[string]string{"reason": info.Reason}
 	if info.Hint != "" {
@@ -123,9 +128,9 @@ func withReason(body []byte) []byte {
 		"debug": debug,
 	}}
 	e.Message = clipTo(e.Message, maxErrorText)
-	with, err := json.Marshal(e)
+	with, err = json.Marshal(e)
 	if err != nil {
-		return body
+		return body, ""
 	}
-	return with
+	return with, e.Code.String()
 }

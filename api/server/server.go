@@ -42,6 +42,7 @@ const stopTimeout = time.Second
 type Config struct {
 	Node    *node.Node
 	Socket  string // path, in a directory that others can't write
+	Store   string // path of the store that Node works on, may be empty
 	Version string // of the daemon
 	Log     *slog.Logger
 }
@@ -50,11 +51,14 @@ type Config struct {
 type Server struct {
 	node    *node.Node
 	socket  string
+	store   string
 	version string
+	started time.Time
 	log     *slog.Logger
 	http    http.Handler
 	ready   chan struct{}
 	calls   sync.RWMutex // held for reading during each call
+	counts  callCounts
 	paging  paging
 
 	stopping context.Context // ends when Run's context does; streams watch it
@@ -72,6 +76,8 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		node:    cfg.Node,
 		socket:  cfg.Socket,
+		store:   cfg.Store,
+		started: time.Now(),
 		version: cmp.Or(cfg.Version, "devel"),
 		log:     cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
 		ready:   make(chan struct{}),
@@ -101,8 +107,8 @@ func (s *Server) routes() http.Handler {
 	mux.Handle(contactsv1connect.NewEventsServiceHandler(events{s}, opts...))
 	mux.HandleFunc("GET /v1/events", s.serveEvents)
 	mux.HandleFunc("GET /metrics", s.serveMetrics)
-	calls := giveReasons(mux)
-	return guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	calls := s.giveReasons(mux)
+	return s.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.calls.RLock()
 		defer s.calls.RUnlock()
 		calls.ServeHTTP(w, r)

@@ -41,9 +41,11 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	after := cmp.Or(r.URL.Query().Get("after"), r.Header.Get("Last-Event-ID"))
 	err := s.follow(ctx, after, send)
 	if ctx.Err() != nil {
+		s.counts.ended("GET /v1/events", nil)
 		return // the client has gone, or the daemon stops: it will come back by itself
 	}
 	told := explainer{s}.explain("GET /v1/events", err)
+	s.counts.ended("GET /v1/events", told)
 	if !begun {
 		connect.NewErrorWriter().Write(w, r, told)
 		return

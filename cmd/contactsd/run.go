@@ -72,7 +72,7 @@ func run(ctx context.Context, opt runOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	api, err := server.New(server.Config{Node: n, Socket: h.Socket, Version: version, Log: log})
+	api, err := server.New(server.Config{Node: n, Socket: h.Socket, Store: h.Store, Version: version, Log: log})
 	if err != nil {
 		return err
 	}
