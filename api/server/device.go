@@ -17,15 +17,20 @@ func (s device) GetStatus(context.Context, *contactsv1.GetStatusRequest) (*conta
 	if err != nil {
 		return nil, err
 	}
+	size, _ := s.storeBytes()
 	r := &contactsv1.GetStatusResponse{
-		Odid:     s.node.Identity.Self().String(),
-		Name:     s.node.Name(),
-		Version:  s.version,
-		Socket:   s.socket,
-		Peers:    uint32(len(s.node.Network.Connected())),
-		Contacts: uint32(listed),
-		Queued:   uint32(counts.Queued),
-		Presence: ownPresence(s.node.Presence.Mine()),
+		Odid:        s.node.Identity.Self().String(),
+		Name:        s.node.Name(),
+		Version:     s.version,
+		Socket:      s.socket,
+		Peers:       uint32(len(s.node.Network.Connected())),
+		Contacts:    uint32(listed),
+		Queued:      uint32(counts.Queued),
+		Presence:    ownPresence(s.node.Presence.Mine()),
+		StartedAt:   stamp(s.started),
+		Store:       s.store,
+		StoreBytes:  float64(size),
+		PairingOpen: s.node.Pairing.WindowOpen(),
 	}
 	for _, a := range s.node.Network.Own() {
 		r.Addresses = append(r.Addresses, string(a))

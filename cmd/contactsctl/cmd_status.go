@@ -43,8 +43,33 @@ func (a *app) status(ctx context.Context, _ []string) error {
 	for _, addr := range s.Addresses[min(1, len(s.Addresses)):] {
 		rows = append(rows, [2]string{"", safe(addr)})
 	}
-	rows = append(rows, [2]string{"socket", safe(s.Socket)}, [2]string{"version", safe(s.Version)})
+	pairing := ""
+	if s.PairingOpen {
+		pairing = "a code or link is shown"
+	}
+	store := safe(s.Store)
+	if s.StoreBytes > 0 {
+		store += fmt.Sprintf(" (%s)", bytesText(s.StoreBytes))
+	}
+	rows = append(rows,
+		[2]string{"pairing", pairing},
+		[2]string{"socket", safe(s.Socket)},
+		[2]string{"store", store},
+		[2]string{"started", ago(s.StartedAt, a.now())},
+		[2]string{"version", safe(s.Version)},
+	)
 	return a.fields(rows...)
+}
+
+// bytesText is a size as people read it, "1.2 MiB".
+func bytesText(n float64) string {
+	for _, unit := range []string{"bytes", "KiB", "MiB"} {
+		if n < 1024 {
+			return fmt.Sprintf("%.3g %s", n, unit)
+		}
+		n /= 1024
+	}
+	return fmt.Sprintf("%.3g GiB", n)
 }
 
 func plural(n uint32, unit string) string {

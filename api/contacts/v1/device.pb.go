@@ -9,6 +9,7 @@ package contactsv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -72,8 +73,16 @@ type GetStatusResponse struct {
 	// Contacts on the list.
 	Contacts uint32 `protobuf:"varint,7,opt,name=contacts,proto3" json:"contacts,omitempty"`
 	// Messages that wait in the outbox.
-	Queued        uint32    `protobuf:"varint,8,opt,name=queued,proto3" json:"queued,omitempty"`
-	Presence      *Presence `protobuf:"bytes,9,opt,name=presence,proto3" json:"presence,omitempty"`
+	Queued   uint32    `protobuf:"varint,8,opt,name=queued,proto3" json:"queued,omitempty"`
+	Presence *Presence `protobuf:"bytes,9,opt,name=presence,proto3" json:"presence,omitempty"`
+	// When the daemon started.
+	StartedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	// Path of the store.
+	Store string `protobuf:"bytes,11,opt,name=store,proto3" json:"store,omitempty"`
+	// Size of the store's file in bytes: a double, since a uint64 is a string in JSON.
+	StoreBytes float64 `protobuf:"fixed64,12,opt,name=store_bytes,json=storeBytes,proto3" json:"store_bytes,omitempty"`
+	// Whether a code or link is shown.
+	PairingOpen   bool `protobuf:"varint,13,opt,name=pairing_open,json=pairingOpen,proto3" json:"pairing_open,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -169,6 +178,34 @@ func (x *GetStatusResponse) GetPresence() *Presence {
 		return x.Presence
 	}
 	return nil
+}
+
+func (x *GetStatusResponse) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+func (x *GetStatusResponse) GetStoreBytes() float64 {
+	if x != nil {
+		return x.StoreBytes
+	}
+	return 0
+}
+
+func (x *GetStatusResponse) GetPairingOpen() bool {
+	if x != nil {
+		return x.PairingOpen
+	}
+	return false
 }
 
 // Profile is what a device tells of itself.
@@ -398,8 +435,8 @@ var File_contacts_v1_device_proto protoreflect.FileDescriptor
 
 const file_contacts_v1_device_proto_rawDesc = "" +
 	"\n" +
-	"\x18contacts/v1/device.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/presence.proto\"\x12\n" +
-	"\x10GetStatusRequest\"\x88\x02\n" +
+	"\x18contacts/v1/device.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/presence.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
+	"\x10GetStatusRequest\"\x9d\x03\n" +
 	"\x11GetStatusResponse\x12\x12\n" +
 	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -409,7 +446,14 @@ const file_contacts_v1_device_proto_rawDesc = "" +
 	"\x05peers\x18\x06 \x01(\rR\x05peers\x12\x1a\n" +
 	"\bcontacts\x18\a \x01(\rR\bcontacts\x12\x16\n" +
 	"\x06queued\x18\b \x01(\rR\x06queued\x121\n" +
-	"\bpresence\x18\t \x01(\v2\x15.contacts.v1.PresenceR\bpresence\"1\n" +
+	"\bpresence\x18\t \x01(\v2\x15.contacts.v1.PresenceR\bpresence\x129\n" +
+	"\n" +
+	"started_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12\x14\n" +
+	"\x05store\x18\v \x01(\tR\x05store\x12\x1f\n" +
+	"\vstore_bytes\x18\f \x01(\x01R\n" +
+	"storeBytes\x12!\n" +
+	"\fpairing_open\x18\r \x01(\bR\vpairingOpen\"1\n" +
 	"\aProfile\x12\x12\n" +
 	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"\x13\n" +
@@ -442,30 +486,32 @@ func file_contacts_v1_device_proto_rawDescGZIP() []byte {
 
 var file_contacts_v1_device_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_contacts_v1_device_proto_goTypes = []any{
-	(*GetStatusRequest)(nil),   // 0: contacts.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),  // 1: contacts.v1.GetStatusResponse
-	(*Profile)(nil),            // 2: contacts.v1.Profile
-	(*GetProfileRequest)(nil),  // 3: contacts.v1.GetProfileRequest
-	(*GetProfileResponse)(nil), // 4: contacts.v1.GetProfileResponse
-	(*SetProfileRequest)(nil),  // 5: contacts.v1.SetProfileRequest
-	(*SetProfileResponse)(nil), // 6: contacts.v1.SetProfileResponse
-	(*Presence)(nil),           // 7: contacts.v1.Presence
+	(*GetStatusRequest)(nil),      // 0: contacts.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),     // 1: contacts.v1.GetStatusResponse
+	(*Profile)(nil),               // 2: contacts.v1.Profile
+	(*GetProfileRequest)(nil),     // 3: contacts.v1.GetProfileRequest
+	(*GetProfileResponse)(nil),    // 4: contacts.v1.GetProfileResponse
+	(*SetProfileRequest)(nil),     // 5: contacts.v1.SetProfileRequest
+	(*SetProfileResponse)(nil),    // 6: contacts.v1.SetProfileResponse
+	(*Presence)(nil),              // 7: contacts.v1.Presence
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_contacts_v1_device_proto_depIdxs = []int32{
 	7, // 0: contacts.v1.GetStatusResponse.presence:type_name -> contacts.v1.Presence
-	2, // 1: contacts.v1.GetProfileResponse.profile:type_name -> contacts.v1.Profile
-	2, // 2: contacts.v1.SetProfileResponse.profile:type_name -> contacts.v1.Profile
-	0, // 3: contacts.v1.DeviceService.GetStatus:input_type -> contacts.v1.GetStatusRequest
-	3, // 4: contacts.v1.DeviceService.GetProfile:input_type -> contacts.v1.GetProfileRequest
-	5, // 5: contacts.v1.DeviceService.SetProfile:input_type -> contacts.v1.SetProfileRequest
-	1, // 6: contacts.v1.DeviceService.GetStatus:output_type -> contacts.v1.GetStatusResponse
-	4, // 7: contacts.v1.DeviceService.GetProfile:output_type -> contacts.v1.GetProfileResponse
-	6, // 8: contacts.v1.DeviceService.SetProfile:output_type -> contacts.v1.SetProfileResponse
-	6, // [6:9] is the sub-list for method output_type
-	3, // [3:6] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	8, // 1: contacts.v1.GetStatusResponse.started_at:type_name -> google.protobuf.Timestamp
+	2, // 2: contacts.v1.GetProfileResponse.profile:type_name -> contacts.v1.Profile
+	2, // 3: contacts.v1.SetProfileResponse.profile:type_name -> contacts.v1.Profile
+	0, // 4: contacts.v1.DeviceService.GetStatus:input_type -> contacts.v1.GetStatusRequest
+	3, // 5: contacts.v1.DeviceService.GetProfile:input_type -> contacts.v1.GetProfileRequest
+	5, // 6: contacts.v1.DeviceService.SetProfile:input_type -> contacts.v1.SetProfileRequest
+	1, // 7: contacts.v1.DeviceService.GetStatus:output_type -> contacts.v1.GetStatusResponse
+	4, // 8: contacts.v1.DeviceService.GetProfile:output_type -> contacts.v1.GetProfileResponse
+	6, // 9: contacts.v1.DeviceService.SetProfile:output_type -> contacts.v1.SetProfileResponse
+	7, // [7:10] is the sub-list for method output_type
+	4, // [4:7] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_device_proto_init() }
