@@ -493,6 +493,302 @@ func (x *GetContactResponse) GetContact() *Contact {
 	return nil
 }
 
+type ExplainContactRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainContactRequest) Reset() {
+	*x = ExplainContactRequest{}
+	mi := &file_contacts_v1_contacts_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainContactRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainContactRequest) ProtoMessage() {}
+
+func (x *ExplainContactRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_contacts_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainContactRequest.ProtoReflect.Descriptor instead.
+func (*ExplainContactRequest) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ExplainContactRequest) GetContact() string {
+	if x != nil {
+		return x.Contact
+	}
+	return ""
+}
+
+type ExplainContactResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Odid  string                 `protobuf:"bytes,1,opt,name=odid,proto3" json:"odid,omitempty"`
+	// What the contact calls itself.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// What the user calls it.
+	Remark string `protobuf:"bytes,3,opt,name=remark,proto3" json:"remark,omitempty"`
+	// untrusted or paired.
+	Trust string `protobuf:"bytes,4,opt,name=trust,proto3" json:"trust,omitempty"`
+	// none, pending, accepted, blocked, reported or removed.
+	Relation  string `protobuf:"bytes,5,opt,name=relation,proto3" json:"relation,omitempty"`
+	Connected bool   `protobuf:"varint,6,opt,name=connected,proto3" json:"connected,omitempty"`
+	// The newest first.
+	Connections []*Connection `protobuf:"bytes,7,rep,name=connections,proto3" json:"connections,omitempty"`
+	// Where this device would dial it, the nearest first.
+	Addresses []string `protobuf:"bytes,8,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// When dialling it failed last; absent once there was a connection.
+	FailedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=failed_at,json=failedAt,proto3" json:"failed_at,omitempty"`
+	// What that failed of, for a person.
+	Failure string `protobuf:"bytes,10,opt,name=failure,proto3" json:"failure,omitempty"`
+	// Attempts to be in touch that failed in a row.
+	Attempts uint32 `protobuf:"varint,11,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// When the next attempt is due; absent while it is connected, if none is planned,
+	// and while one goes on.
+	NextAttempt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=next_attempt,json=nextAttempt,proto3" json:"next_attempt,omitempty"`
+	// Messages that wait for it, counted up to 1000.
+	Queued uint32 `protobuf:"varint,13,opt,name=queued,proto3" json:"queued,omitempty"`
+	// Why the first of them waits, for a person.
+	Waiting string `protobuf:"bytes,14,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// All of this in sentences, the most important one first.
+	Why           []string `protobuf:"bytes,15,rep,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainContactResponse) Reset() {
+	*x = ExplainContactResponse{}
+	mi := &file_contacts_v1_contacts_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainContactResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainContactResponse) ProtoMessage() {}
+
+func (x *ExplainContactResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_contacts_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainContactResponse.ProtoReflect.Descriptor instead.
+func (*ExplainContactResponse) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExplainContactResponse) GetOdid() string {
+	if x != nil {
+		return x.Odid
+	}
+	return ""
+}
+
+func (x *ExplainContactResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExplainContactResponse) GetRemark() string {
+	if x != nil {
+		return x.Remark
+	}
+	return ""
+}
+
+func (x *ExplainContactResponse) GetTrust() string {
+	if x != nil {
+		return x.Trust
+	}
+	return ""
+}
+
+func (x *ExplainContactResponse) GetRelation() string {
+	if x != nil {
+		return x.Relation
+	}
+	return ""
+}
+
+func (x *ExplainContactResponse) GetConnected() bool {
+	if x != nil {
+		return x.Connected
+	}
+	return false
+}
+
+func (x *ExplainContactResponse) GetConnections() []*Connection {
+	if x != nil {
+		return x.Connections
+	}
+	return nil
+}
+
+func (x *ExplainContactResponse) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *ExplainContactResponse) GetFailedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FailedAt
+	}
+	return nil
+}
+
+func (x *ExplainContactResponse) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
+func (x *ExplainContactResponse) GetAttempts() uint32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *ExplainContactResponse) GetNextAttempt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextAttempt
+	}
+	return nil
+}
+
+func (x *ExplainContactResponse) GetQueued() uint32 {
+	if x != nil {
+		return x.Queued
+	}
+	return 0
+}
+
+func (x *ExplainContactResponse) GetWaiting() string {
+	if x != nil {
+		return x.Waiting
+	}
+	return ""
+}
+
+func (x *ExplainContactResponse) GetWhy() []string {
+	if x != nil {
+		return x.Why
+	}
+	return nil
+}
+
+// Connection with a device.
+type Connection struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What carries it: tcp or quic.
+	Transport string `protobuf:"bytes,1,opt,name=transport,proto3" json:"transport,omitempty"`
+	// IP:PORT of the other device. If that dialled, the port is of this connection
+	// alone.
+	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	// Who dialled: in if the other device did, else out.
+	Direction string `protobuf:"bytes,3,opt,name=direction,proto3" json:"direction,omitempty"`
+	// machine (this one), network (one that this machine is on) or elsewhere.
+	Distance      string                 `protobuf:"bytes,4,opt,name=distance,proto3" json:"distance,omitempty"`
+	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Connection) Reset() {
+	*x = Connection{}
+	mi := &file_contacts_v1_contacts_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Connection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Connection) ProtoMessage() {}
+
+func (x *Connection) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_contacts_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Connection.ProtoReflect.Descriptor instead.
+func (*Connection) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Connection) GetTransport() string {
+	if x != nil {
+		return x.Transport
+	}
+	return ""
+}
+
+func (x *Connection) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Connection) GetDirection() string {
+	if x != nil {
+		return x.Direction
+	}
+	return ""
+}
+
+func (x *Connection) GetDistance() string {
+	if x != nil {
+		return x.Distance
+	}
+	return ""
+}
+
+func (x *Connection) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
 type SetContactRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Contact string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
@@ -504,7 +800,7 @@ type SetContactRequest struct {
 
 func (x *SetContactRequest) Reset() {
 	*x = SetContactRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[7]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +812,7 @@ func (x *SetContactRequest) String() string {
 func (*SetContactRequest) ProtoMessage() {}
 
 func (x *SetContactRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[7]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +825,7 @@ func (x *SetContactRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetContactRequest.ProtoReflect.Descriptor instead.
 func (*SetContactRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{7}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SetContactRequest) GetContact() string {
@@ -555,7 +851,7 @@ type SetContactResponse struct {
 
 func (x *SetContactResponse) Reset() {
 	*x = SetContactResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[8]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -567,7 +863,7 @@ func (x *SetContactResponse) String() string {
 func (*SetContactResponse) ProtoMessage() {}
 
 func (x *SetContactResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[8]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -580,7 +876,7 @@ func (x *SetContactResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetContactResponse.ProtoReflect.Descriptor instead.
 func (*SetContactResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{8}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SetContactResponse) GetContact() *Contact {
@@ -602,7 +898,7 @@ type RemoveContactsRequest struct {
 
 func (x *RemoveContactsRequest) Reset() {
 	*x = RemoveContactsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[9]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -614,7 +910,7 @@ func (x *RemoveContactsRequest) String() string {
 func (*RemoveContactsRequest) ProtoMessage() {}
 
 func (x *RemoveContactsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[9]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -627,7 +923,7 @@ func (x *RemoveContactsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveContactsRequest.ProtoReflect.Descriptor instead.
 func (*RemoveContactsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{9}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RemoveContactsRequest) GetContacts() []string {
@@ -658,7 +954,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[10]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +966,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[10]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +979,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{10}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Result) GetItem() string {
@@ -716,7 +1012,7 @@ type RemoveContactsResponse struct {
 
 func (x *RemoveContactsResponse) Reset() {
 	*x = RemoveContactsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[11]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +1024,7 @@ func (x *RemoveContactsResponse) String() string {
 func (*RemoveContactsResponse) ProtoMessage() {}
 
 func (x *RemoveContactsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[11]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,7 +1037,7 @@ func (x *RemoveContactsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveContactsResponse.ProtoReflect.Descriptor instead.
 func (*RemoveContactsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{11}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RemoveContactsResponse) GetResults() []*Result {
@@ -761,7 +1057,7 @@ type BlockContactsRequest struct {
 
 func (x *BlockContactsRequest) Reset() {
 	*x = BlockContactsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[12]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -773,7 +1069,7 @@ func (x *BlockContactsRequest) String() string {
 func (*BlockContactsRequest) ProtoMessage() {}
 
 func (x *BlockContactsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[12]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -786,7 +1082,7 @@ func (x *BlockContactsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockContactsRequest.ProtoReflect.Descriptor instead.
 func (*BlockContactsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{12}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *BlockContactsRequest) GetContacts() []string {
@@ -805,7 +1101,7 @@ type BlockContactsResponse struct {
 
 func (x *BlockContactsResponse) Reset() {
 	*x = BlockContactsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[13]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +1113,7 @@ func (x *BlockContactsResponse) String() string {
 func (*BlockContactsResponse) ProtoMessage() {}
 
 func (x *BlockContactsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[13]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +1126,7 @@ func (x *BlockContactsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockContactsResponse.ProtoReflect.Descriptor instead.
 func (*BlockContactsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{13}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *BlockContactsResponse) GetResults() []*Result {
@@ -850,7 +1146,7 @@ type UnblockContactsRequest struct {
 
 func (x *UnblockContactsRequest) Reset() {
 	*x = UnblockContactsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[14]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -862,7 +1158,7 @@ func (x *UnblockContactsRequest) String() string {
 func (*UnblockContactsRequest) ProtoMessage() {}
 
 func (x *UnblockContactsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[14]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -875,7 +1171,7 @@ func (x *UnblockContactsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockContactsRequest.ProtoReflect.Descriptor instead.
 func (*UnblockContactsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{14}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UnblockContactsRequest) GetContacts() []string {
@@ -894,7 +1190,7 @@ type UnblockContactsResponse struct {
 
 func (x *UnblockContactsResponse) Reset() {
 	*x = UnblockContactsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[15]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1202,7 @@ func (x *UnblockContactsResponse) String() string {
 func (*UnblockContactsResponse) ProtoMessage() {}
 
 func (x *UnblockContactsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[15]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1215,7 @@ func (x *UnblockContactsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockContactsResponse.ProtoReflect.Descriptor instead.
 func (*UnblockContactsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{15}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *UnblockContactsResponse) GetResults() []*Result {
@@ -938,7 +1234,7 @@ type GetPermissionsRequest struct {
 
 func (x *GetPermissionsRequest) Reset() {
 	*x = GetPermissionsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[16]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -950,7 +1246,7 @@ func (x *GetPermissionsRequest) String() string {
 func (*GetPermissionsRequest) ProtoMessage() {}
 
 func (x *GetPermissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[16]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -963,7 +1259,7 @@ func (x *GetPermissionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPermissionsRequest.ProtoReflect.Descriptor instead.
 func (*GetPermissionsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{16}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetPermissionsRequest) GetContact() string {
@@ -985,7 +1281,7 @@ type ContactPermissions struct {
 
 func (x *ContactPermissions) Reset() {
 	*x = ContactPermissions{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[17]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -997,7 +1293,7 @@ func (x *ContactPermissions) String() string {
 func (*ContactPermissions) ProtoMessage() {}
 
 func (x *ContactPermissions) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[17]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1010,7 +1306,7 @@ func (x *ContactPermissions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactPermissions.ProtoReflect.Descriptor instead.
 func (*ContactPermissions) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{17}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ContactPermissions) GetOdid() string {
@@ -1043,7 +1339,7 @@ type GetPermissionsResponse struct {
 
 func (x *GetPermissionsResponse) Reset() {
 	*x = GetPermissionsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[18]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1351,7 @@ func (x *GetPermissionsResponse) String() string {
 func (*GetPermissionsResponse) ProtoMessage() {}
 
 func (x *GetPermissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[18]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,7 +1364,7 @@ func (x *GetPermissionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPermissionsResponse.ProtoReflect.Descriptor instead.
 func (*GetPermissionsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{18}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetPermissionsResponse) GetPermissions() *ContactPermissions {
@@ -1089,7 +1385,7 @@ type NarrowPermissionsRequest struct {
 
 func (x *NarrowPermissionsRequest) Reset() {
 	*x = NarrowPermissionsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[19]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1101,7 +1397,7 @@ func (x *NarrowPermissionsRequest) String() string {
 func (*NarrowPermissionsRequest) ProtoMessage() {}
 
 func (x *NarrowPermissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[19]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1114,7 +1410,7 @@ func (x *NarrowPermissionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NarrowPermissionsRequest.ProtoReflect.Descriptor instead.
 func (*NarrowPermissionsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{19}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *NarrowPermissionsRequest) GetContact() string {
@@ -1140,7 +1436,7 @@ type NarrowPermissionsResponse struct {
 
 func (x *NarrowPermissionsResponse) Reset() {
 	*x = NarrowPermissionsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[20]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1152,7 +1448,7 @@ func (x *NarrowPermissionsResponse) String() string {
 func (*NarrowPermissionsResponse) ProtoMessage() {}
 
 func (x *NarrowPermissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[20]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1165,7 +1461,7 @@ func (x *NarrowPermissionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NarrowPermissionsResponse.ProtoReflect.Descriptor instead.
 func (*NarrowPermissionsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{20}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *NarrowPermissionsResponse) GetPermissions() *ContactPermissions {
@@ -1213,7 +1509,33 @@ const file_contacts_v1_contacts_proto_rawDesc = "" +
 	"\x11GetContactRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\"D\n" +
 	"\x12GetContactResponse\x12.\n" +
-	"\acontact\x18\x01 \x01(\v2\x14.contacts.v1.ContactR\acontact\"U\n" +
+	"\acontact\x18\x01 \x01(\v2\x14.contacts.v1.ContactR\acontact\"1\n" +
+	"\x15ExplainContactRequest\x12\x18\n" +
+	"\acontact\x18\x01 \x01(\tR\acontact\"\xf3\x03\n" +
+	"\x16ExplainContactResponse\x12\x12\n" +
+	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06remark\x18\x03 \x01(\tR\x06remark\x12\x14\n" +
+	"\x05trust\x18\x04 \x01(\tR\x05trust\x12\x1a\n" +
+	"\brelation\x18\x05 \x01(\tR\brelation\x12\x1c\n" +
+	"\tconnected\x18\x06 \x01(\bR\tconnected\x129\n" +
+	"\vconnections\x18\a \x03(\v2\x17.contacts.v1.ConnectionR\vconnections\x12\x1c\n" +
+	"\taddresses\x18\b \x03(\tR\taddresses\x127\n" +
+	"\tfailed_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\bfailedAt\x12\x18\n" +
+	"\afailure\x18\n" +
+	" \x01(\tR\afailure\x12\x1a\n" +
+	"\battempts\x18\v \x01(\rR\battempts\x12=\n" +
+	"\fnext_attempt\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vnextAttempt\x12\x16\n" +
+	"\x06queued\x18\r \x01(\rR\x06queued\x12\x18\n" +
+	"\awaiting\x18\x0e \x01(\tR\awaiting\x12\x10\n" +
+	"\x03why\x18\x0f \x03(\tR\x03why\"\xb0\x01\n" +
+	"\n" +
+	"Connection\x12\x1c\n" +
+	"\ttransport\x18\x01 \x01(\tR\ttransport\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x1c\n" +
+	"\tdirection\x18\x03 \x01(\tR\tdirection\x12\x1a\n" +
+	"\bdistance\x18\x04 \x01(\tR\bdistance\x120\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"U\n" +
 	"\x11SetContactRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x12\x1b\n" +
 	"\x06remark\x18\x02 \x01(\tH\x00R\x06remark\x88\x01\x01B\t\n" +
@@ -1249,13 +1571,14 @@ const file_contacts_v1_contacts_proto_rawDesc = "" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x12 \n" +
 	"\vpermissions\x18\x02 \x03(\tR\vpermissions\"^\n" +
 	"\x19NarrowPermissionsResponse\x12A\n" +
-	"\vpermissions\x18\x01 \x01(\v2\x1f.contacts.v1.ContactPermissionsR\vpermissions2\xa3\x06\n" +
+	"\vpermissions\x18\x01 \x01(\v2\x1f.contacts.v1.ContactPermissionsR\vpermissions2\xfe\x06\n" +
 	"\x0fContactsService\x12M\n" +
 	"\n" +
 	"AddContact\x12\x1e.contacts.v1.AddContactRequest\x1a\x1f.contacts.v1.AddContactResponse\x12S\n" +
 	"\fListContacts\x12 .contacts.v1.ListContactsRequest\x1a!.contacts.v1.ListContactsResponse\x12M\n" +
 	"\n" +
-	"GetContact\x12\x1e.contacts.v1.GetContactRequest\x1a\x1f.contacts.v1.GetContactResponse\x12M\n" +
+	"GetContact\x12\x1e.contacts.v1.GetContactRequest\x1a\x1f.contacts.v1.GetContactResponse\x12Y\n" +
+	"\x0eExplainContact\x12\".contacts.v1.ExplainContactRequest\x1a#.contacts.v1.ExplainContactResponse\x12M\n" +
 	"\n" +
 	"SetContact\x12\x1e.contacts.v1.SetContactRequest\x1a\x1f.contacts.v1.SetContactResponse\x12Y\n" +
 	"\x0eRemoveContacts\x12\".contacts.v1.RemoveContactsRequest\x1a#.contacts.v1.RemoveContactsResponse\x12V\n" +
@@ -1276,7 +1599,7 @@ func file_contacts_v1_contacts_proto_rawDescGZIP() []byte {
 	return file_contacts_v1_contacts_proto_rawDescData
 }
 
-var file_contacts_v1_contacts_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_contacts_v1_contacts_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_contacts_v1_contacts_proto_goTypes = []any{
 	(*Contact)(nil),                   // 0: contacts.v1.Contact
 	(*AddContactRequest)(nil),         // 1: contacts.v1.AddContactRequest
@@ -1285,58 +1608,67 @@ var file_contacts_v1_contacts_proto_goTypes = []any{
 	(*ListContactsResponse)(nil),      // 4: contacts.v1.ListContactsResponse
 	(*GetContactRequest)(nil),         // 5: contacts.v1.GetContactRequest
 	(*GetContactResponse)(nil),        // 6: contacts.v1.GetContactResponse
-	(*SetContactRequest)(nil),         // 7: contacts.v1.SetContactRequest
-	(*SetContactResponse)(nil),        // 8: contacts.v1.SetContactResponse
-	(*RemoveContactsRequest)(nil),     // 9: contacts.v1.RemoveContactsRequest
-	(*Result)(nil),                    // 10: contacts.v1.Result
-	(*RemoveContactsResponse)(nil),    // 11: contacts.v1.RemoveContactsResponse
-	(*BlockContactsRequest)(nil),      // 12: contacts.v1.BlockContactsRequest
-	(*BlockContactsResponse)(nil),     // 13: contacts.v1.BlockContactsResponse
-	(*UnblockContactsRequest)(nil),    // 14: contacts.v1.UnblockContactsRequest
-	(*UnblockContactsResponse)(nil),   // 15: contacts.v1.UnblockContactsResponse
-	(*GetPermissionsRequest)(nil),     // 16: contacts.v1.GetPermissionsRequest
-	(*ContactPermissions)(nil),        // 17: contacts.v1.ContactPermissions
-	(*GetPermissionsResponse)(nil),    // 18: contacts.v1.GetPermissionsResponse
-	(*NarrowPermissionsRequest)(nil),  // 19: contacts.v1.NarrowPermissionsRequest
-	(*NarrowPermissionsResponse)(nil), // 20: contacts.v1.NarrowPermissionsResponse
-	(*Presence)(nil),                  // 21: contacts.v1.Presence
-	(*timestamppb.Timestamp)(nil),     // 22: google.protobuf.Timestamp
+	(*ExplainContactRequest)(nil),     // 7: contacts.v1.ExplainContactRequest
+	(*ExplainContactResponse)(nil),    // 8: contacts.v1.ExplainContactResponse
+	(*Connection)(nil),                // 9: contacts.v1.Connection
+	(*SetContactRequest)(nil),         // 10: contacts.v1.SetContactRequest
+	(*SetContactResponse)(nil),        // 11: contacts.v1.SetContactResponse
+	(*RemoveContactsRequest)(nil),     // 12: contacts.v1.RemoveContactsRequest
+	(*Result)(nil),                    // 13: contacts.v1.Result
+	(*RemoveContactsResponse)(nil),    // 14: contacts.v1.RemoveContactsResponse
+	(*BlockContactsRequest)(nil),      // 15: contacts.v1.BlockContactsRequest
+	(*BlockContactsResponse)(nil),     // 16: contacts.v1.BlockContactsResponse
+	(*UnblockContactsRequest)(nil),    // 17: contacts.v1.UnblockContactsRequest
+	(*UnblockContactsResponse)(nil),   // 18: contacts.v1.UnblockContactsResponse
+	(*GetPermissionsRequest)(nil),     // 19: contacts.v1.GetPermissionsRequest
+	(*ContactPermissions)(nil),        // 20: contacts.v1.ContactPermissions
+	(*GetPermissionsResponse)(nil),    // 21: contacts.v1.GetPermissionsResponse
+	(*NarrowPermissionsRequest)(nil),  // 22: contacts.v1.NarrowPermissionsRequest
+	(*NarrowPermissionsResponse)(nil), // 23: contacts.v1.NarrowPermissionsResponse
+	(*Presence)(nil),                  // 24: contacts.v1.Presence
+	(*timestamppb.Timestamp)(nil),     // 25: google.protobuf.Timestamp
 }
 var file_contacts_v1_contacts_proto_depIdxs = []int32{
-	21, // 0: contacts.v1.Contact.presence:type_name -> contacts.v1.Presence
-	22, // 1: contacts.v1.Contact.added_at:type_name -> google.protobuf.Timestamp
+	24, // 0: contacts.v1.Contact.presence:type_name -> contacts.v1.Presence
+	25, // 1: contacts.v1.Contact.added_at:type_name -> google.protobuf.Timestamp
 	0,  // 2: contacts.v1.AddContactResponse.contact:type_name -> contacts.v1.Contact
 	0,  // 3: contacts.v1.ListContactsResponse.contacts:type_name -> contacts.v1.Contact
 	0,  // 4: contacts.v1.GetContactResponse.contact:type_name -> contacts.v1.Contact
-	0,  // 5: contacts.v1.SetContactResponse.contact:type_name -> contacts.v1.Contact
-	10, // 6: contacts.v1.RemoveContactsResponse.results:type_name -> contacts.v1.Result
-	10, // 7: contacts.v1.BlockContactsResponse.results:type_name -> contacts.v1.Result
-	10, // 8: contacts.v1.UnblockContactsResponse.results:type_name -> contacts.v1.Result
-	17, // 9: contacts.v1.GetPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
-	17, // 10: contacts.v1.NarrowPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
-	1,  // 11: contacts.v1.ContactsService.AddContact:input_type -> contacts.v1.AddContactRequest
-	3,  // 12: contacts.v1.ContactsService.ListContacts:input_type -> contacts.v1.ListContactsRequest
-	5,  // 13: contacts.v1.ContactsService.GetContact:input_type -> contacts.v1.GetContactRequest
-	7,  // 14: contacts.v1.ContactsService.SetContact:input_type -> contacts.v1.SetContactRequest
-	9,  // 15: contacts.v1.ContactsService.RemoveContacts:input_type -> contacts.v1.RemoveContactsRequest
-	12, // 16: contacts.v1.ContactsService.BlockContacts:input_type -> contacts.v1.BlockContactsRequest
-	14, // 17: contacts.v1.ContactsService.UnblockContacts:input_type -> contacts.v1.UnblockContactsRequest
-	16, // 18: contacts.v1.ContactsService.GetPermissions:input_type -> contacts.v1.GetPermissionsRequest
-	19, // 19: contacts.v1.ContactsService.NarrowPermissions:input_type -> contacts.v1.NarrowPermissionsRequest
-	2,  // 20: contacts.v1.ContactsService.AddContact:output_type -> contacts.v1.AddContactResponse
-	4,  // 21: contacts.v1.ContactsService.ListContacts:output_type -> contacts.v1.ListContactsResponse
-	6,  // 22: contacts.v1.ContactsService.GetContact:output_type -> contacts.v1.GetContactResponse
-	8,  // 23: contacts.v1.ContactsService.SetContact:output_type -> contacts.v1.SetContactResponse
-	11, // 24: contacts.v1.ContactsService.RemoveContacts:output_type -> contacts.v1.RemoveContactsResponse
-	13, // 25: contacts.v1.ContactsService.BlockContacts:output_type -> contacts.v1.BlockContactsResponse
-	15, // 26: contacts.v1.ContactsService.UnblockContacts:output_type -> contacts.v1.UnblockContactsResponse
-	18, // 27: contacts.v1.ContactsService.GetPermissions:output_type -> contacts.v1.GetPermissionsResponse
-	20, // 28: contacts.v1.ContactsService.NarrowPermissions:output_type -> contacts.v1.NarrowPermissionsResponse
-	20, // [20:29] is the sub-list for method output_type
-	11, // [11:20] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	9,  // 5: contacts.v1.ExplainContactResponse.connections:type_name -> contacts.v1.Connection
+	25, // 6: contacts.v1.ExplainContactResponse.failed_at:type_name -> google.protobuf.Timestamp
+	25, // 7: contacts.v1.ExplainContactResponse.next_attempt:type_name -> google.protobuf.Timestamp
+	25, // 8: contacts.v1.Connection.since:type_name -> google.protobuf.Timestamp
+	0,  // 9: contacts.v1.SetContactResponse.contact:type_name -> contacts.v1.Contact
+	13, // 10: contacts.v1.RemoveContactsResponse.results:type_name -> contacts.v1.Result
+	13, // 11: contacts.v1.BlockContactsResponse.results:type_name -> contacts.v1.Result
+	13, // 12: contacts.v1.UnblockContactsResponse.results:type_name -> contacts.v1.Result
+	20, // 13: contacts.v1.GetPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
+	20, // 14: contacts.v1.NarrowPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
+	1,  // 15: contacts.v1.ContactsService.AddContact:input_type -> contacts.v1.AddContactRequest
+	3,  // 16: contacts.v1.ContactsService.ListContacts:input_type -> contacts.v1.ListContactsRequest
+	5,  // 17: contacts.v1.ContactsService.GetContact:input_type -> contacts.v1.GetContactRequest
+	7,  // 18: contacts.v1.ContactsService.ExplainContact:input_type -> contacts.v1.ExplainContactRequest
+	10, // 19: contacts.v1.ContactsService.SetContact:input_type -> contacts.v1.SetContactRequest
+	12, // 20: contacts.v1.ContactsService.RemoveContacts:input_type -> contacts.v1.RemoveContactsRequest
+	15, // 21: contacts.v1.ContactsService.BlockContacts:input_type -> contacts.v1.BlockContactsRequest
+	17, // 22: contacts.v1.ContactsService.UnblockContacts:input_type -> contacts.v1.UnblockContactsRequest
+	19, // 23: contacts.v1.ContactsService.GetPermissions:input_type -> contacts.v1.GetPermissionsRequest
+	22, // 24: contacts.v1.ContactsService.NarrowPermissions:input_type -> contacts.v1.NarrowPermissionsRequest
+	2,  // 25: contacts.v1.ContactsService.AddContact:output_type -> contacts.v1.AddContactResponse
+	4,  // 26: contacts.v1.ContactsService.ListContacts:output_type -> contacts.v1.ListContactsResponse
+	6,  // 27: contacts.v1.ContactsService.GetContact:output_type -> contacts.v1.GetContactResponse
+	8,  // 28: contacts.v1.ContactsService.ExplainContact:output_type -> contacts.v1.ExplainContactResponse
+	11, // 29: contacts.v1.ContactsService.SetContact:output_type -> contacts.v1.SetContactResponse
+	14, // 30: contacts.v1.ContactsService.RemoveContacts:output_type -> contacts.v1.RemoveContactsResponse
+	16, // 31: contacts.v1.ContactsService.BlockContacts:output_type -> contacts.v1.BlockContactsResponse
+	18, // 32: contacts.v1.ContactsService.UnblockContacts:output_type -> contacts.v1.UnblockContactsResponse
+	21, // 33: contacts.v1.ContactsService.GetPermissions:output_type -> contacts.v1.GetPermissionsResponse
+	23, // 34: contacts.v1.ContactsService.NarrowPermissions:output_type -> contacts.v1.NarrowPermissionsResponse
+	25, // [25:35] is the sub-list for method output_type
+	15, // [15:25] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_contacts_proto_init() }
@@ -1345,14 +1677,14 @@ func file_contacts_v1_contacts_proto_init() {
 		return
 	}
 	file_contacts_v1_presence_proto_init()
-	file_contacts_v1_contacts_proto_msgTypes[7].OneofWrappers = []any{}
+	file_contacts_v1_contacts_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contacts_v1_contacts_proto_rawDesc), len(file_contacts_v1_contacts_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

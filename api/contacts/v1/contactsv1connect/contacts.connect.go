@@ -42,6 +42,9 @@ const (
 	// ContactsServiceGetContactProcedure is the fully-qualified name of the ContactsService's
 	// GetContact RPC.
 	ContactsServiceGetContactProcedure = "/contacts.v1.ContactsService/GetContact"
+	// ContactsServiceExplainContactProcedure is the fully-qualified name of the ContactsService's
+	// ExplainContact RPC.
+	ContactsServiceExplainContactProcedure = "/contacts.v1.ContactsService/ExplainContact"
 	// ContactsServiceSetContactProcedure is the fully-qualified name of the ContactsService's
 	// SetContact RPC.
 	ContactsServiceSetContactProcedure = "/contacts.v1.ContactsService/SetContact"
@@ -69,6 +72,10 @@ type ContactsServiceClient interface {
 	AddContact(context.Context, *v1.AddContactRequest) (*v1.AddContactResponse, error)
 	ListContacts(context.Context, *v1.ListContactsRequest) (*v1.ListContactsResponse, error)
 	GetContact(context.Context, *v1.GetContactRequest) (*v1.GetContactResponse, error)
+	// ExplainContact tells how a contact is reached now, or why it is not, and why
+	// messages for it wait. It asks nobody and changes nothing. A whole ODID may be
+	// that of any device.
+	ExplainContact(context.Context, *v1.ExplainContactRequest) (*v1.ExplainContactResponse, error)
 	// SetContact changes the fields that are present.
 	SetContact(context.Context, *v1.SetContactRequest) (*v1.SetContactResponse, error)
 	// RemoveContacts removes each on its own: one that can't be removed does not
@@ -116,6 +123,12 @@ func NewContactsServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(contactsServiceMethods.ByName("GetContact")),
 			connect.WithClientOptions(opts...),
 		),
+		explainContact: connect.NewClient[v1.ExplainContactRequest, v1.ExplainContactResponse](
+			httpClient,
+			baseURL+ContactsServiceExplainContactProcedure,
+			connect.WithSchema(contactsServiceMethods.ByName("ExplainContact")),
+			connect.WithClientOptions(opts...),
+		),
 		setContact: connect.NewClient[v1.SetContactRequest, v1.SetContactResponse](
 			httpClient,
 			baseURL+ContactsServiceSetContactProcedure,
@@ -160,6 +173,7 @@ type contactsServiceClient struct {
 	addContact        *connect.Client[v1.AddContactRequest, v1.AddContactResponse]
 	listContacts      *connect.Client[v1.ListContactsRequest, v1.ListContactsResponse]
 	getContact        *connect.Client[v1.GetContactRequest, v1.GetContactResponse]
+	explainContact    *connect.Client[v1.ExplainContactRequest, v1.ExplainContactResponse]
 	setContact        *connect.Client[v1.SetContactRequest, v1.SetContactResponse]
 	removeContacts    *connect.Client[v1.RemoveContactsRequest, v1.RemoveContactsResponse]
 	blockContacts     *connect.Client[v1.BlockContactsRequest, v1.BlockContactsResponse]
@@ -189,6 +203,15 @@ func (c *contactsServiceClient) ListContacts(ctx context.Context, req *v1.ListCo
 // GetContact calls contacts.v1.ContactsService.GetContact.
 func (c *contactsServiceClient) GetContact(ctx context.Context, req *v1.GetContactRequest) (*v1.GetContactResponse, error) {
 	response, err := c.getContact.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ExplainContact calls contacts.v1.ContactsService.ExplainContact.
+func (c *contactsServiceClient) ExplainContact(ctx context.Context, req *v1.ExplainContactRequest) (*v1.ExplainContactResponse, error) {
+	response, err := c.explainContact.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -256,6 +279,10 @@ type ContactsServiceHandler interface {
 	AddContact(context.Context, *v1.AddContactRequest) (*v1.AddContactResponse, error)
 	ListContacts(context.Context, *v1.ListContactsRequest) (*v1.ListContactsResponse, error)
 	GetContact(context.Context, *v1.GetContactRequest) (*v1.GetContactResponse, error)
+	// ExplainContact tells how a contact is reached now, or why it is not, and why
+	// messages for it wait. It asks nobody and changes nothing. A whole ODID may be
+	// that of any device.
+	ExplainContact(context.Context, *v1.ExplainContactRequest) (*v1.ExplainContactResponse, error)
 	// SetContact changes the fields that are present.
 	SetContact(context.Context, *v1.SetContactRequest) (*v1.SetContactResponse, error)
 	// RemoveContacts removes each on its own: one that can't be removed does not
@@ -297,6 +324,12 @@ func NewContactsServiceHandler(svc ContactsServiceHandler, opts ...connect.Handl
 		ContactsServiceGetContactProcedure,
 		svc.GetContact,
 		connect.WithSchema(contactsServiceMethods.ByName("GetContact")),
+		connect.WithHandlerOptions(opts...),
+	)
+	contactsServiceExplainContactHandler := connect.NewUnaryHandlerSimple(
+		ContactsServiceExplainContactProcedure,
+		svc.ExplainContact,
+		connect.WithSchema(contactsServiceMethods.ByName("ExplainContact")),
 		connect.WithHandlerOptions(opts...),
 	)
 	contactsServiceSetContactHandler := connect.NewUnaryHandlerSimple(
@@ -343,6 +376,8 @@ func NewContactsServiceHandler(svc ContactsServiceHandler, opts ...connect.Handl
 			contactsServiceListContactsHandler.ServeHTTP(w, r)
 		case ContactsServiceGetContactProcedure:
 			contactsServiceGetContactHandler.ServeHTTP(w, r)
+		case ContactsServiceExplainContactProcedure:
+			contactsServiceExplainContactHandler.ServeHTTP(w, r)
 		case ContactsServiceSetContactProcedure:
 			contactsServiceSetContactHandler.ServeHTTP(w, r)
 		case ContactsServiceRemoveContactsProcedure:
@@ -374,6 +409,10 @@ func (UnimplementedContactsServiceHandler) ListContacts(context.Context, *v1.Lis
 
 func (UnimplementedContactsServiceHandler) GetContact(context.Context, *v1.GetContactRequest) (*v1.GetContactResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.ContactsService.GetContact is not implemented"))
+}
+
+func (UnimplementedContactsServiceHandler) ExplainContact(context.Context, *v1.ExplainContactRequest) (*v1.ExplainContactResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.ContactsService.ExplainContact is not implemented"))
 }
 
 func (UnimplementedContactsServiceHandler) SetContact(context.Context, *v1.SetContactRequest) (*v1.SetContactResponse, error) {
