@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -27,6 +28,8 @@ type Device struct {
 	ODID string
 	// Started is how long the last Start took until the daemon answered.
 	Started time.Duration
+	// Log, if set before Start, gets all that the daemon says, at debug level.
+	Log io.Writer
 
 	program string
 	daemon  *exec.Cmd
@@ -44,6 +47,10 @@ func (d *Device) Start(ctx context.Context) error {
 	d.stderr.Reset()
 	d.daemon = d.command()
 	d.daemon.Stderr = &d.stderr
+	if d.Log != nil {
+		d.daemon.Stdout = d.Log
+		d.daemon.Stderr = io.MultiWriter(&d.stderr, d.Log)
+	}
 	began := time.Now()
 	if err := d.daemon.Start(); err != nil {
 		return err
@@ -78,7 +85,11 @@ func (d *Device) Start(ctx context.Context) error {
 }
 
 func (d *Device) command() *exec.Cmd {
-	cmd := exec.Command(d.program, "--home", d.Home, "--mdns=false", "--log-level=error",
+	level := "error"
+	if d.Log != nil {
+		level = "debug"
+	}
+	cmd := exec.Command(d.program, "--home", d.Home, "--mdns=false", "--log-level="+level,
 		"--listen=/ip4/127.0.0.1/udp/0/quic-v1", "--listen=/ip4/127.0.0.1/tcp/0")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
