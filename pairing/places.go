@@ -64,10 +64,11 @@ func (s *Service) admit(w *window, st transport.Stream, cancel context.CancelFun
 		s.sessions = slices.Delete(s.sessions, i, i+1)
 	}
 	s.sessions = append(s.sessions, mine)
+	proving := yields != nil && yields.proving
 	s.mu.Unlock()
 	switch {
 	case yields == nil:
-	case yields.proving:
+	case proving:
 		yields.cancel() // it answers that this device is busy
 	default:
 		yields.st.Reset()
