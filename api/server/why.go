@@ -227,9 +227,9 @@ func (r reach) unlisted() (all []string) {
 func (r reach) permissions() (all []string) {
 	v := r.View
 	if v.Status == contact.StatusPending {
-		said := "It has not added this device; until it does"
+		said := "It does not list this device; until it does"
 		if !r.outlook.Told {
-			said = "It does not know yet that this device added it; until it adds this one"
+			said = "It does not know yet that this device added it; until it lists this one"
 		}
 		return append(all, said+", messages wait and presence is not shown.")
 	}

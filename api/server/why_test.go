@@ -87,13 +87,13 @@ func TestWhyInSentences(t *testing.T) {
 		}},
 		{"pending, told", reach{Contact: with(contact.View{Status: contact.StatusPending}), outlook: relation.Outlook{Told: true, Due: true}, queued: mostCounted, waiting: "not accepted yet", route: transport.Route{Connections: []transport.Connection{tcp}}}, []string{
 			"bob is connected since 14:02:00 (3 minutes), over TCP, over the local network: it dialled this device, from 192.0.2.7:53122.",
-			"It has not added this device; until it does, messages wait and presence is not shown.",
+			"It does not list this device; until it does, messages wait and presence is not shown.",
 			"1000 messages or more wait for it, the first: not accepted yet.",
 		}},
 		{"pending, not told", reach{Contact: with(contact.View{Status: contact.StatusPending}), outlook: relation.Outlook{Due: true}, route: transport.Route{Known: []transport.Address{"a"}}}, []string{
 			"bob was never reached.",
 			"It was not dialled since; 1 address of it is known.",
-			"It does not know yet that this device added it; until it adds this one, messages wait and presence is not shown.",
+			"It does not know yet that this device added it; until it lists this one, messages wait and presence is not shown.",
 			"No message waits for it.",
 		}},
 		{"narrowed on both sides", reach{
