@@ -180,6 +180,18 @@ func (s *Service) Counts() (Counts, error) {
 	return c, err
 }
 
+// Waiting returns how many messages wait for a contact.
+func (s *Service) Waiting(peer contact.ODID) (n int, err error) {
+	err = s.db.View(func(tx *store.Tx) error {
+		a, err := getAccount(tx, peer)
+		if err == nil {
+			n = int(a.Queued)
+		}
+		return err
+	})
+	return n, err
+}
+
 func find(tx *store.Tx, id ID) (place, record, error) {
 	at, found, err := idTable.Get(tx, id[:])
 	if err != nil {
