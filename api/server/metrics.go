@@ -110,9 +110,21 @@ func (s *Server) metrics() ([]family, error) {
 		gauge("pairing_guesses_long", "Wrong codes of 9 digits in the last 24 hours.", float64(long)),
 		gauge("events", "Cursor of the newest event: how many the journal ever had.", float64(cursor)),
 	}
+	list = append(list, s.messageMetrics()...)
 	list = append(list, s.connectionMetrics()...)
 	list = append(list, s.streamMetrics(), s.sessionMetrics(), s.presenceMetrics(), s.counts.family())
 	return append(list, s.processMetrics()...), nil
+}
+
+func (s *Server) messageMetrics() []family {
+	t := s.node.Message.Traffic()
+	return []family{
+		counter("messages_total", "Messages by what was done with them.",
+			of(t.Queued, "step", "queued"), of(t.Delivered, "step", "delivered"), of(t.Received, "step", "received")),
+		counter("deliveries_total", "Attempts to deliver what waits for a contact, and those of them that failed.",
+			of(t.Attempts, "result", "begun"), of(t.Failures, "result", "failed")),
+		counter("store_commits_total", "Transactions that were written to the store.", of(s.node.DB.Commits())),
+	}
 }
 
 func (s *Server) connectionMetrics() []family {

@@ -15,16 +15,13 @@ import (
 	"contactsd/transport"
 )
 
-// mostCounted is how many waiting messages are counted: they are read for that.
-const mostCounted = message.MaxPage
-
 // reach is what there is to say of how a device is reached.
 type reach struct {
 	relation.Contact
 	route   transport.Route
 	outlook relation.Outlook
 	seen    time.Time // when it was last heard, as far as it lets itself be
-	queued  int       // messages, up to mostCounted
+	queued  int       // messages
 	waiting string    // why the first of them waits
 	now     time.Time
 }
@@ -53,21 +50,14 @@ func (s *Server) reach(c relation.Contact) (reach, error) {
 	if r.outlook, err = s.node.Relation.Outlook(c.ODID); err != nil {
 		return r, err
 	}
-	for q := (message.OutboxQuery{Contact: c.ODID}); r.queued < mostCounted; {
-		q.Limit = mostCounted - r.queued
-		page, err := s.node.Message.Outbox(q)
-		if err != nil {
-			return r, err
-		}
-		if r.queued == 0 && len(page.Messages) > 0 {
-			r.waiting = page.Messages[0].Waiting
-		}
-		r.queued += len(page.Messages)
-		if q.After = page.Next; q.After == nil {
-			break
-		}
+	if r.queued, err = s.node.Message.Waiting(c.ODID); err != nil || r.queued == 0 {
+		return r, err
 	}
-	return r, nil
+	first, err := s.node.Message.Outbox(message.OutboxQuery{Contact: c.ODID, Limit: 1})
+	if len(first.Messages) > 0 {
+		r.waiting = first.Messages[0].Waiting
+	}
+	return r, err
 }
 
 func (r reach) message() *contactsv1.ExplainContactResponse {
@@ -265,8 +255,6 @@ func (r reach) queue() []string {
 		return nil
 	case r.queued == 1:
 		return []string{fmt.Sprintf("1 message waits for it: %s.", r.waiting)}
-	case r.queued >= mostCounted:
-		return []string{fmt.Sprintf("%d messages or more wait for it, the first: %s.", mostCounted, r.waiting)}
 	}
 	return []string{fmt.Sprintf("%d messages wait for it, the first: %s.", r.queued, r.waiting)}
 }

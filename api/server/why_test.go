@@ -85,10 +85,10 @@ func TestWhyInSentences(t *testing.T) {
 			"The next attempt comes now.",
 			"No message waits for it.",
 		}},
-		{"pending, told", reach{Contact: with(contact.View{Status: contact.StatusPending}), outlook: relation.Outlook{Told: true, Due: true}, queued: mostCounted, waiting: "not accepted yet", route: transport.Route{Connections: []transport.Connection{tcp}}}, []string{
+		{"pending, told", reach{Contact: with(contact.View{Status: contact.StatusPending}), outlook: relation.Outlook{Told: true, Due: true}, queued: 1001, waiting: "not accepted yet", route: transport.Route{Connections: []transport.Connection{tcp}}}, []string{
 			"bob is connected since 14:02:00 (3 minutes), over TCP, over the local network: it dialled this device, from 192.0.2.7:53122.",
 			"It does not list this device; until it does, messages wait and presence is not shown.",
-			"1000 messages or more wait for it, the first: not accepted yet.",
+			"1001 messages wait for it, the first: not accepted yet.",
 		}},
 		{"pending, not told", reach{Contact: with(contact.View{Status: contact.StatusPending}), outlook: relation.Outlook{Due: true}, route: transport.Route{Known: []transport.Address{"a"}}}, []string{
 			"bob was never reached.",

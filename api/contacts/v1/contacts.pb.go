@@ -562,7 +562,7 @@ type ExplainContactResponse struct {
 	// When the next attempt is due; absent while it is connected, if none is planned,
 	// and while one goes on.
 	NextAttempt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=next_attempt,json=nextAttempt,proto3" json:"next_attempt,omitempty"`
-	// Messages that wait for it, counted up to 1000.
+	// Messages that wait for it.
 	Queued uint32 `protobuf:"varint,13,opt,name=queued,proto3" json:"queued,omitempty"`
 	// Why the first of them waits, for a person.
 	Waiting string `protobuf:"bytes,14,opt,name=waiting,proto3" json:"waiting,omitempty"`
