@@ -154,7 +154,8 @@ func (d *talker) kept() (list []canary.Secret) {
 // included, do what there is to do, and looks for all that is secret or private in
 // what they log, in metrics and events, and on their command lines, and for what is
 // secret in what users are answered. Package api/server does the same for secrets
-// that no disk has. Whoever has the logs of both can follow a pairing by its id.
+// that no disk has. Whoever has the logs of both can follow a pairing and a message
+// by their ids.
 func TestDaemonsTellNoSecret(t *testing.T) {
 	bin := build(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
@@ -217,6 +218,12 @@ func TestDaemonsTellNoSecret(t *testing.T) {
 	for _, log := range logs {
 		if !strings.Contains(log, "msg=paired") || !strings.Contains(log, "pairing="+staged[1]) || !strings.Contains(log, "level=DEBUG") {
 			t.Errorf("pairing %s can't be followed in\n%s", staged[1], log)
+		}
+	}
+	for step, d := range map[string]*talker{"queued": ana, "sent": ana, "acknowledged": ana, "received": bob} {
+		line := regexp.MustCompile(`level=DEBUG msg="message ` + step + `" .*message=` + message + "\n")
+		if !line.MatchString(logs[d]) {
+			t.Errorf("message %s was %s, and no log says so:\n%s", message, step, logs[d])
 		}
 	}
 	if len(secrets) != 1+2*5 {
