@@ -22,6 +22,16 @@ func (db *DB) Later(fn func(*Tx) error, done func(error)) {
 
 // flush commits what Later was given and nobody has taken along.
 func (db *DB) flush() {
+	ended := false
+	defer func() {
+		if ended {
+			return
+		}
+		db.mu.Lock() // a function ended this goroutine: another one goes on
+		db.flushing = false
+		db.putLater(db.later)
+		db.mu.Unlock()
+	}()
 	for {
 		// The functions learn of errors themselves.
 		err := db.update(&request{fn: func(*Tx) error { return nil }, patient: true})
@@ -33,6 +43,7 @@ func (db *DB) flush() {
 		}
 		db.later, db.flushing = nil, false
 		db.mu.Unlock()
+		ended = true
 		for _, r := range left {
 			r.done(ErrClosed)
 		}

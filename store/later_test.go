@@ -244,3 +244,20 @@ func TestFailedFlushFailsTheCommit(t *testing.T) {
 	}
 	wantKeys(t, db)
 }
+
+// Whoever sees to the commit runs the functions, and one of them may end it.
+func TestLaterGoesOnAfterAFunctionThatEndsItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := newTest(t)
+		var first, second, third error = errOwn, errOwn, errOwn
+		db.Later(func(*Tx) error { runtime.Goexit(); return nil }, func(err error) { first = err })
+		db.Later(putNote("beside it"), func(err error) { second = err })
+		synctest.Wait()
+		db.Later(putNote("after it"), func(err error) { third = err })
+		synctest.Wait()
+		if !errors.Is(first, errExited) || second != nil || third != nil {
+			t.Fatal(first, second, third)
+		}
+		wantKeys(t, db, "beside it", "after it")
+	})
+}
