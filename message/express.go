@@ -105,7 +105,9 @@ func (s *Service) fresh(l *lane, pos position, frames, bytes int) (c cargo, whol
 	l.again, l.renewed = false, false
 	list, whole := l.express.take(pos)
 	l.express.behind = false
-	if renewed || !whole { // what the contact takes may have changed
+	// What the contact takes may have changed, or it is not compared yet what it
+	// holds: this store may be a copy that has forgotten numbers.
+	if renewed || !whole || pos == (position{}) {
 		return cargo{}, false
 	}
 	c.pos = pos
