@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"contactsd/store"
@@ -127,10 +128,10 @@ type delivery struct {
 	broken chan error // what ended the reader
 
 	pos       position
-	flights   []flight   // in the order in which they were sent
-	size      int        // bytes of their bodies
-	settling  int        // acknowledgements that were handed to the store
-	unsettled chan error // why one could not be written down
+	flights   []flight       // in the order in which they were sent
+	size      int            // bytes of their bodies
+	settling  sync.WaitGroup // acknowledgements that the store has
+	unsettled chan error     // why one could not be written down
 }
 
 func (s *Service) deliver(ctx context.Context, l *lane) error {
@@ -152,14 +153,11 @@ func (s *Service) deliver(ctx context.Context, l *lane) error {
 	end := make(chan struct{})
 	go d.read(end)
 	err = d.run(ctx)
-	if d.settling > 0 {
-		// What was acknowledged is written down before anybody looks again.
-		err = errors.Join(err, s.db.Update(func(*store.Tx) error { return nil }))
-		select {
-		case failed := <-d.unsettled:
-			err = errors.Join(err, failed)
-		default:
-		}
+	d.settling.Wait() // what was acknowledged is written down before anybody looks again
+	select {
+	case failed := <-d.unsettled:
+		err = errors.Join(err, failed)
+	default:
 	}
 	close(end)
 	if err == nil || errors.Is(err, errHeld) {
@@ -349,20 +347,24 @@ func (d *delivery) ack(p position) error {
 			for _, f := range acked {
 				d.size -= f.size
 			}
-			d.settling++
+			d.settling.Add(1)
 			d.s.traceFlights(LogAcknowledged, d.l.peer, acked)
-			d.s.acknowledge(d.l.peer, acked, func(err error) {
-				if err == nil {
-					return
-				}
-				select {
-				case d.unsettled <- err:
-				default: // one says enough
-				}
-			})
+			d.s.acknowledge(d.l.peer, acked, d.settled)
 			d.s.progress(d.l)
 			return nil
 		}
 	}
 	return fmt.Errorf("%w: number %d acknowledged but not sent", errProtocol, p.seq)
+}
+
+// settled is told how the writing down of an acknowledgement ended.
+func (d *delivery) settled(err error) {
+	defer d.settling.Done()
+	if err == nil {
+		return
+	}
+	select {
+	case d.unsettled <- err:
+	default: // one says enough
+	}
 }

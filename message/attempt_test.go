@@ -1,6 +1,7 @@
 package message
 
 import (
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,12 +30,12 @@ func (d *device) hold() (release func()) {
 	}
 }
 
-// attempt has a device that is not running deliver to one that says this, and
-// returns what that one hears.
-func (d *device) attempt(t *testing.T, peer *device, says ...frame) *script {
+// attempt has a device that is not running deliver to one that says what is
+// written to say, and returns what that one hears.
+func (d *device) attempt(t *testing.T, peer *device) (heard *script, say *io.PipeWriter) {
 	t.Helper()
-	st := newScript(peer.self, frames(t, says...))
-	st.hold = true
+	st := newScript(peer.self, nil)
+	st.in, say = io.Pipe()
 	d.svc.net = scripted{st: st}
 	d.svc.mu.Lock()
 	l := d.svc.sched.lane(peer.self)
@@ -45,7 +46,13 @@ func (d *device) attempt(t *testing.T, peer *device, says ...frame) *script {
 		t.Fatalf("%d attempts begin", len(begin))
 	}
 	go d.svc.attempt(t.Context(), begin[0])
-	return st
+	return st, say
+}
+
+func hello(t *testing.T, h have) []byte {
+	t.Helper()
+	e := testEpoch(1)
+	return frames(t, frame{Type: frameHello, Epoch: &e, Have: &h})
 }
 
 // A store that is a copy put back by hand must not number anything before it
@@ -55,14 +62,14 @@ func TestNothingIsNumberedBeforeTheHelloIsCompared(t *testing.T) {
 		w := newWorld(t)
 		serveScript(t, w.alice, w.bob.self)
 		w.alice.write(w.bob, "in the copy")
-		e := testEpoch(1)
-		st := w.alice.attempt(t, w.bob, frame{Type: frameHello, Epoch: &e, Have: &have{}})
+		st, say := w.alice.attempt(t, w.bob)
+		say.Write(hello(t, have{}))
 		synctest.Wait()
 		sent := st.heard(t)
 		if len(sent) != 1 || sent[0].Seq != 1 {
 			t.Fatalf("heard %+v", sent)
 		}
-		st.Reset()
+		say.Close()
 		synctest.Wait()
 
 		release := w.alice.hold()
@@ -70,7 +77,8 @@ func TestNothingIsNumberedBeforeTheHelloIsCompared(t *testing.T) {
 		go func() { late = w.alice.write(w.bob, "written while the hello comes") }()
 		synctest.Wait()
 		// After the copy was made there was a second number, which was skipped.
-		st = w.alice.attempt(t, w.bob, frame{Type: frameHello, Epoch: &e, Have: &have{Epoch: *sent[0].Epoch, Seq: 2}})
+		st, say = w.alice.attempt(t, w.bob)
+		say.Write(hello(t, have{Epoch: *sent[0].Epoch, Seq: 2}))
 		synctest.Wait()
 		release()
 		synctest.Wait()
@@ -81,7 +89,41 @@ func TestNothingIsNumberedBeforeTheHelloIsCompared(t *testing.T) {
 		if m := w.alice.get(late.ID); !arrived {
 			t.Errorf("the message is %s and was never sent", m.State)
 		}
-		st.Reset()
+		say.Close()
 		synctest.Wait()
+	})
+}
+
+// What could not be written down is asked for again, also if the stream ends
+// before the store has said so.
+func TestAnAcknowledgementThatCouldNotBeWrittenDownIsAskedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		serveScript(t, w.alice, w.bob.self)
+		m := w.alice.write(w.bob, "first")
+		st, say := w.alice.attempt(t, w.bob)
+		say.Write(hello(t, have{}))
+		synctest.Wait()
+		spoilt := store.NewTable[string]("message.outbox", 1)
+		if err := w.alice.db.Update(func(tx *store.Tx) error {
+			return spoilt.Put(tx, placeKey(w.bob.self, m.Cursor), "spoilt")
+		}); err != nil {
+			t.Fatal(err)
+		}
+
+		release, told := w.alice.hold(), make(chan struct{})
+		w.alice.db.Later(func(*store.Tx) error { return nil }, func(error) { <-told }) // slow to hear of it
+		synctest.Wait()
+		sent := st.heard(t)[0]
+		say.Write(frames(t, frame{Type: frameAck, Epoch: sent.Epoch, Seq: sent.Seq}))
+		say.Close()
+		synctest.Wait()
+		release()
+		synctest.Wait()
+		close(told)
+		synctest.Wait()
+		if w.alice.svc.sched.lanes[w.bob.self] == nil {
+			t.Error("nobody looks at the queue any more")
+		}
 	})
 }
