@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"contactsd/store"
+	"contactsd/transport"
 )
 
 // hold keeps the store from committing until release is called.
@@ -36,6 +37,12 @@ func (d *device) attempt(t *testing.T, peer *device) (heard *script, say *io.Pip
 	t.Helper()
 	st := newScript(peer.self, nil)
 	st.in, say = io.Pipe()
+	d.attemptOn(t, peer, st)
+	return st, say
+}
+
+func (d *device) attemptOn(t *testing.T, peer *device, st transport.Stream) {
+	t.Helper()
 	d.svc.net = scripted{st: st}
 	d.svc.mu.Lock()
 	l := d.svc.sched.lane(peer.self)
@@ -46,7 +53,6 @@ func (d *device) attempt(t *testing.T, peer *device) (heard *script, say *io.Pip
 		t.Fatalf("%d attempts begin", len(begin))
 	}
 	go d.svc.attempt(t.Context(), begin[0])
-	return st, say
 }
 
 func hello(t *testing.T, h have) []byte {
@@ -125,5 +131,46 @@ func TestAnAcknowledgementThatCouldNotBeWrittenDownIsAskedForAgain(t *testing.T)
 		if w.alice.svc.sched.lanes[w.bob.self] == nil {
 			t.Error("nobody looks at the queue any more")
 		}
+	})
+}
+
+// slow is a script that takes what is written when it is let.
+type slow struct {
+	*script
+	let chan struct{}
+}
+
+func (s slow) Write(p []byte) (int, error) {
+	<-s.let
+	return s.script.Write(p)
+}
+
+// Whoever sent a message may use its buffer again, while the stream takes its time.
+func TestABodyIsTheCallersAgainAfterSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		serveScript(t, w.alice, w.bob.self)
+		w.alice.write(w.bob, "first")
+		st := newScript(w.bob.self, frames(t, frame{Type: frameHello, Epoch: &Epoch{1}, Have: &have{}}))
+		st.hold = true
+		let := make(chan struct{})
+		w.alice.attemptOn(t, w.bob, slow{st, let})
+		let <- struct{}{}
+		w.alice.write(w.bob, "second")
+		synctest.Wait()
+
+		body := []byte("third")
+		if _, err := w.alice.svc.Send(w.bob.self, newID(t), KindText, body); err != nil {
+			t.Fatal(err)
+		}
+		copy(body, "other")
+		close(let)
+		synctest.Wait()
+		fs := st.heard(t)
+		if len(fs) != 3 || string(fs[2].Body) != "third" {
+			t.Errorf("heard %+v", fs)
+		}
+		st.Reset()
+		synctest.Wait()
 	})
 }

@@ -85,6 +85,7 @@ func (b *batch) number(to *recipient, r record) (uint64, error) {
 	if to.last, err = a.number(b.tx, a.Order); err != nil {
 		return 0, err
 	}
+	r.Body = bytes.Clone(r.Body) // it is sent when the caller may have changed it
 	b.s.post(a.id, fresh{messageFrame(to.last, r), a.Order})
 	return to.last.seq, nil
 }

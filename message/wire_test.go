@@ -395,7 +395,7 @@ func TestHandleDoesAsTheGateDecided(t *testing.T) {
 // scripted is a network whose only peer is a script.
 type scripted struct {
 	transport.Network
-	st *script
+	st transport.Stream
 }
 
 func (n scripted) Open(context.Context, contact.ODID, transport.Protocol) (transport.Stream, error) {
