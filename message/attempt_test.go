@@ -174,3 +174,32 @@ func TestABodyIsTheCallersAgainAfterSend(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// What can be read of a commit that is under way is not on the disk yet, and must
+// not be sent: after a power cut only the contact would have it.
+func TestWhatIsSentWaitsForTheCommitUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		serveScript(t, w.alice, w.bob.self)
+		w.alice.write(w.bob, "first")
+		h := have{}
+		all := step{hello: &h, frames: windowFrames, bytes: windowBytes}
+		if c, err := w.alice.svc.step(w.bob.self, all); err != nil || len(c.frames) != 1 {
+			t.Fatal(c, err)
+		}
+		all.hello = nil
+		release, read := w.alice.hold(), false
+		go func() {
+			if c, err := w.alice.svc.step(w.bob.self, all); err != nil || len(c.frames) != 1 {
+				t.Error(c, err)
+			}
+			read = true
+		}()
+		synctest.Wait()
+		if read {
+			t.Error("it was read while a commit was under way")
+		}
+		release()
+		synctest.Wait()
+	})
+}

@@ -6,16 +6,12 @@ import (
 	"contactsd/store"
 )
 
-// errWrites: the loader would have to write and may not.
-var errWrites = errors.New("there is something to be written")
-
 // loader fills a cargo.
 type loader struct {
-	tx    *store.Tx
-	peer  *account
-	in    step
-	out   *cargo
-	write bool // whether it may write
+	tx   *store.Tx
+	peer *account
+	in   step
+	out  *cargo
 }
 
 func (l *loader) full() bool {
@@ -31,9 +27,6 @@ func (l *loader) load() error {
 	done, err := l.peer.numbered(l.tx)
 	if err != nil || done {
 		return err
-	}
-	if !l.write {
-		return errWrites
 	}
 	return l.assign()
 }
@@ -91,9 +84,6 @@ func (l *loader) numbered(p position, order uint64) error {
 	switch {
 	case waits && w.Cancel:
 		if !w.Skipped {
-			if !l.write {
-				return errWrites
-			}
 			w.Skipped = true
 			if err := outboxTable.Put(l.tx, key, w); err != nil {
 				return err

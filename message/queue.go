@@ -1,7 +1,6 @@
 package message
 
 import (
-	"errors"
 	"time"
 
 	"contactsd/contact"
@@ -47,13 +46,15 @@ type step struct {
 	bytes  int
 }
 
-// step returns what to send. Numbers it gives out are durable when it returns.
-// It is only a transaction that writes if there is something to be written: what
-// was queued while the stream was waiting for it has its numbers already.
+// step returns what to send. Numbers it gives out are durable when it returns, and
+// so is what it read: a View could see a commit that is not synced yet.
 func (s *Service) step(id contact.ODID, in step) (c cargo, err error) {
-	load := func(tx *store.Tx, write bool) error {
+	err = s.db.Update(func(tx *store.Tx) error {
 		c = cargo{pos: in.pos}
 		if in.hello != nil {
+			if err := s.resume(tx, id, *in.hello); err != nil {
+				return err
+			}
 			c.pos = position{in.hello.Epoch, in.hello.Seq}
 		}
 		peer, err := getAccount(tx, id)
@@ -64,22 +65,8 @@ func (s *Service) step(id contact.ODID, in step) (c cargo, err error) {
 		if c.held = !known || !open(v); c.held || err != nil {
 			return err
 		}
-		l := loader{tx: tx, peer: peer, in: in, out: &c, write: write}
+		l := loader{tx: tx, peer: peer, in: in, out: &c}
 		return l.load()
-	}
-	if in.hello == nil {
-		err := s.db.View(func(tx *store.Tx) error { return load(tx, false) })
-		if !errors.Is(err, errWrites) {
-			return c, err
-		}
-	}
-	err = s.db.Update(func(tx *store.Tx) error {
-		if in.hello != nil {
-			if err := s.resume(tx, id, *in.hello); err != nil {
-				return err
-			}
-		}
-		return load(tx, true)
 	})
 	return c, err
 }
