@@ -124,6 +124,7 @@ type delivery struct {
 	l      *lane
 	st     transport.Stream
 	w      *bufio.Writer
+	out    *transport.FrameWriter // through w
 	frames chan *frame
 	broken chan error // what ended the reader
 
@@ -141,9 +142,10 @@ func (s *Service) deliver(ctx context.Context, l *lane) error {
 	if err != nil {
 		return err
 	}
+	w := bufio.NewWriterSize(st, 64<<10)
 	d := &delivery{
 		s: s, l: l, st: st,
-		w: bufio.NewWriterSize(st, 64<<10),
+		w: w, out: transport.NewFrameWriter(w, maxFrame),
 		// An honest peer never acknowledges more often than it was sent frames,
 		// so the reader never waits and both sides can't wait for each other.
 		frames:    make(chan *frame, windowFrames+2),
@@ -289,7 +291,7 @@ func (d *delivery) send(held *have) (more bool, err error) {
 	d.size += c.size
 	d.patience(peerTimeout)
 	for _, f := range c.frames {
-		if err := transport.WriteFrame(d.w, f, maxFrame); err != nil {
+		if err := d.out.Write(f); err != nil {
 			return false, d.parting(err)
 		}
 	}

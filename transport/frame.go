@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,14 +20,36 @@ var ErrFrameSize = fmt.Errorf("%w, too long", ErrFrame)
 // WriteFrame writes v as one frame: uvarint length of the body, then the body in
 // deterministic CBOR, at most limit bytes. Header and body are one Write.
 func WriteFrame(w io.Writer, v any, limit int) error {
-	body, err := codec.Marshal(v)
-	if err != nil {
+	return (&FrameWriter{w: w, limit: limit}).Write(v)
+}
+
+// FrameWriter writes frames as WriteFrame does, and uses its memory again.
+type FrameWriter struct {
+	w     io.Writer
+	limit int
+	buf   bytes.Buffer
+}
+
+// NewFrameWriter returns a writer of frames of at most limit bytes.
+func NewFrameWriter(w io.Writer, limit int) *FrameWriter { return &FrameWriter{w: w, limit: limit} }
+
+// Write writes v as one frame, with one Write. The error wraps ErrFrame for what
+// can't be encoded, ErrFrameSize for what is too long; then nothing was written.
+func (f *FrameWriter) Write(v any) error {
+	var header [binary.MaxVarintLen32]byte
+	f.buf.Reset()
+	f.buf.Write(header[:]) // room for it: the length comes before the body
+	if err := codec.MarshalTo(&f.buf, v); err != nil {
 		return fmt.Errorf("%w: %v", ErrFrame, err)
 	}
-	if len(body) > limit {
-		return fmt.Errorf("%w: %d bytes, at most %d", ErrFrameSize, len(body), limit)
+	n := f.buf.Len() - len(header)
+	if n > f.limit {
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrFrameSize, n, f.limit)
 	}
-	_, err = w.Write(append(binary.AppendUvarint(make([]byte, 0, len(body)+binary.MaxVarintLen32), uint64(len(body))), body...))
+	size := binary.PutUvarint(header[:], uint64(n))
+	frame := f.buf.Bytes()[len(header)-size:]
+	copy(frame, header[:size])
+	_, err := f.w.Write(frame)
 	return err
 }
 

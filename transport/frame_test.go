@@ -58,6 +58,28 @@ type writer func([]byte) (int, error)
 
 func (w writer) Write(b []byte) (int, error) { return w(b) }
 
+func TestFrameWriterUsesItsMemoryAgain(t *testing.T) {
+	var one, many bytes.Buffer
+	w := transport.NewFrameWriter(&many, 64)
+	for _, v := range []any{"a long text before a short one", "a", "", []int{1, 2, 3}, strings.Repeat("x", 62)} {
+		if err := errors.Join(transport.WriteFrame(&one, v, 64), w.Write(v)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Write(strings.Repeat("x", 63)); !errors.Is(err, transport.ErrFrameSize) {
+		t.Fatal(err)
+	}
+	if err := errors.Join(transport.WriteFrame(&one, "after", 64), w.Write("after")); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(one.Bytes(), many.Bytes()) {
+		t.Fatalf("%x\nwant %x", many.Bytes(), one.Bytes())
+	}
+	if n := testing.AllocsPerRun(100, func() { many.Reset(); w.Write(17) }); n > 1 {
+		t.Errorf("%v allocations a frame", n)
+	}
+}
+
 func TestFramesComeBackInOrder(t *testing.T) {
 	var b bytes.Buffer
 	for i := range 20 {

@@ -28,7 +28,7 @@ const (
 )
 
 type modes struct {
-	enc cbor.EncMode
+	enc cbor.UserBufferEncMode
 	dec cbor.DecMode
 }
 
@@ -36,7 +36,7 @@ var load = sync.OnceValue(func() modes {
 	eo := cbor.CoreDetEncOptions()
 	eo.NilContainers = cbor.NilContainerAsEmpty
 	eo.TagsMd = cbor.TagsForbidden
-	enc, err := eo.EncMode()
+	enc, err := eo.UserBufferEncMode()
 	if err != nil {
 		panic(err) // constant options
 	}
@@ -57,6 +57,17 @@ var load = sync.OnceValue(func() modes {
 
 // Marshal encodes v deterministically.
 func Marshal(v any) ([]byte, error) { return load().enc.Marshal(v) }
+
+// MarshalTo is Marshal that appends to a buffer. After an error the buffer holds
+// nothing new.
+func MarshalTo(b *bytes.Buffer, v any) error {
+	n := b.Len()
+	err := load().enc.MarshalToBuffer(v, b)
+	if err != nil {
+		b.Truncate(n)
+	}
+	return err
+}
 
 // Unmarshal decodes the one CBOR item in data into v. Fields that v does not
 // have are ignored, so a newer writer is understood as far as possible.
