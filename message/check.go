@@ -8,13 +8,15 @@ import (
 )
 
 // Check adds to d what the tables of this package say about each other that can't
-// be: a message in the outbox that is not in the history, one in the history that
-// is queued for ever, an id that leads nowhere, a count that is wrong.
+// be: a message in the outbox that is not in the history, one that never gets a
+// number or gets another's, one in the history that is queued for ever, or is
+// delivered before others, an id that leads nowhere, a count that is wrong.
 func Check(tx *store.Tx, d *store.Damages) error {
 	waiting := make(map[contact.ODID]uint64)
 	for _, check := range []func() error{
 		func() error { return checkOutbox(tx, d, waiting) },
 		func() error { return checkHistory(tx, d) },
+		func() error { return checkDelivered(tx, d) },
 		func() error { return checkIDs(tx, d) },
 		func() error { return checkCounts(tx, d, waiting) },
 	} {
@@ -52,12 +54,15 @@ func checkOutbox(tx *store.Tx, d *store.Damages, waiting map[contact.ODID]uint64
 		if !found || r.Direction != Out || r.State != Queued {
 			d.Add(table, row.Key, "no queued message in the history")
 		}
-		if row.Value.Seq == 0 {
-			continue
-		}
 		a, err := getAccount(tx, peer)
 		if err != nil {
 			return err
+		}
+		if given := row.Value.Seq != 0; given != (orderOf(row.Key) <= a.Assigned) {
+			d.Add(table, row.Key, "has a number: %t, and messages up to %d have", given, a.Assigned)
+		}
+		if row.Value.Seq == 0 {
+			continue
 		}
 		order, found, err := a.numberedAt(tx, position{a.Epoch, row.Value.Seq})
 		if err != nil {
@@ -106,6 +111,35 @@ func checkHistory(tx *store.Tx, d *store.Damages) error {
 	return nil
 }
 
+// checkDelivered looks at the messages that stand for those before them.
+func checkDelivered(tx *store.Tx, d *store.Damages) error {
+	const table = "message.delivered"
+	for row, err := range deliveredTable.Scan(tx, store.Range{}) {
+		if err != nil {
+			return err
+		}
+		if !placed(table, row.Key, d) {
+			continue
+		}
+		r, found, err := historyTable.Get(tx, row.Key)
+		if err != nil {
+			return err
+		}
+		if !found || r.Direction != Out || r.State != Queued {
+			d.Add(table, row.Key, "no such message in the history")
+		}
+		waits := store.Range{Prefix: row.Key[:len(contact.ODID{})], Before: append(row.Key[:len(row.Key):len(row.Key)], 0)}
+		for first, err := range outboxTable.Scan(tx, waits) {
+			if err != nil {
+				return err
+			}
+			d.Add(table, row.Key, "message %d, which is not newer, waits", orderOf(first.Key))
+			break
+		}
+	}
+	return nil
+}
+
 func checkIDs(tx *store.Tx, d *store.Damages) error {
 	for row, err := range idTable.Scan(tx, store.Range{}) {
 		if err != nil {
@@ -137,6 +171,9 @@ func checkCounts(tx *store.Tx, d *store.Damages, waiting map[contact.ODID]uint64
 		if row.Value.Queued != waiting[peer] {
 			d.Add("message.peer", row.Key, "%d messages are counted, %d wait", row.Value.Queued, waiting[peer])
 		}
+		if err := checkRun(tx, d, peer, row.Value); err != nil {
+			return err
+		}
 		for last, err := range historyTable.Scan(tx, store.Range{Prefix: row.Key, Reverse: true}) {
 			if err != nil {
 				return err
@@ -155,4 +192,16 @@ func checkCounts(tx *store.Tx, d *store.Damages, waiting map[contact.ODID]uint64
 		d.Add("message.self", selfKey, "%d messages are counted, %d wait", self.Queued, total)
 	}
 	return nil
+}
+
+// checkRun looks at the run that the next number may join.
+func checkRun(tx *store.Tx, d *store.Damages, peer contact.ODID, rec peerRecord) error {
+	if rec.RunSeq == 0 {
+		return nil
+	}
+	r, _, err := sentTable.Get(tx, sentKey(peer, position{rec.Epoch, rec.RunSeq}))
+	if err == nil && r != (run{rec.RunOrder, rec.Last - rec.RunSeq + 1}) {
+		d.Add("message.peer", peer[:], "the last run of numbers is another than was sent")
+	}
+	return err
 }
