@@ -216,6 +216,7 @@ type tap struct {
 	left  atomic.Int64
 	blown chan struct{} // closed when it switched off by itself
 	opens atomic.Int64
+	last  func() // is called when it switches off by itself; may be nil
 }
 
 func newTap(d *memnet.Device) *tap { return &tap{Device: d, blown: make(chan struct{})} }
@@ -231,6 +232,9 @@ func (p *tap) pass() error {
 	}
 	if p.left.Load() > 0 && p.left.Add(-1) == 0 {
 		p.dead.Store(true)
+		if p.last != nil {
+			p.last()
+		}
 		close(p.blown)
 		return errBlown
 	}
