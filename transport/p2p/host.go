@@ -1,160 +1,207 @@
 package p2p
 
 import (
-	"net/netip"
-	"time"
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"net"
+	"sync"
 
-	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/core/transport"
+	basichost "github.com/libp2p/go-libp2p/p2p/host/basic"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/net/upgrader"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
-	"github.com/libp2p/go-libp2p/x/rate"
 	ma "github.com/multiformats/go-multiaddr"
-
-	"contactsd/transport/internal/inbound"
+	"github.com/quic-go/quic-go"
 )
 
-// What a device takes on. A contact list has hundreds of entries, of which some
-// tens are connected; whoever asks for more than this is broken or hostile.
-const (
-	keptConnections = 64 // trimmed to, strangers and idle ones first
-	mostConnections = 96 // before trimming begins
-	trimGrace       = 30 * time.Second
-	contactWeight   = 100
+// parts is what a host is made of. They are put together here and not by
+// libp2p.New, whose package links every transport that there is, WebRTC among
+// them: what those set up when a process starts was a third of the start.
+type parts struct {
+	key         crypto.PrivKey
+	resources   network.ResourceManager
+	connections *connmgr.BasicConnMgr
+	peers       peerstore.Peerstore
+	bus         event.Bus
+	swarm       *swarm.Swarm
+	udp         *quicreuse.ConnManager
+}
 
-	maxConnections = 512
-	maxHandshakes  = 128
-	maxStrangers   = 64 // connections with devices that are no contacts
-	maxPerPeer     = 8  // connections: both dial, over QUIC and TCP, and anew after a change of network
-	maxStreams     = 4096
-	maxPeerStreams = 512
-	maxMemory      = 512 << 20
-	maxPeerMemory  = 64 << 20
+// closingHost closes what a BasicHost leaves open.
+type closingHost struct {
+	*basichost.BasicHost
+	udp *quicreuse.ConnManager
+}
 
-	dialTimeout = 10 * time.Second
-)
+// Close closes the host and then its UDP sockets, which its connections use to
+// say goodbye.
+func (h *closingHost) Close() error { return errors.Join(h.BasicHost.Close(), h.udp.Close()) }
 
 // newHost starts the libp2p host; it listens nowhere yet.
 func newHost(t *Transport) (host.Host, error) {
-	key, err := crypto.UnmarshalEd25519PrivateKey(t.cfg.Identity.TransportKey())
-	if err != nil {
-		return nil, err
+	p := parts{bus: eventbus.NewBus()}
+	err := p.make(t)
+	if err == nil {
+		err = p.addTransports(t.gate)
 	}
-	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits()),
+	var h *basichost.BasicHost
+	if err == nil {
+		h, err = basichost.NewHost(p.swarm, &basichost.HostOpts{
+			EventBus:        p.bus,
+			ConnManager:     p.connections,
+			AddrsFactory:    func([]ma.Multiaddr) []ma.Multiaddr { return nil },
+			UserAgent:       "contactsd",
+			ProtocolVersion: "contacts/1",
+		})
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	h.Start()
+	return &closingHost{h, p.udp}, nil
+}
+
+// make makes all but the transports.
+func (p *parts) make(t *Transport) (err error) {
+	if p.key, err = crypto.UnmarshalEd25519PrivateKey(t.cfg.Identity.TransportKey()); err != nil {
+		return err
+	}
+	p.resources, err = rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits()),
 		rcmgr.WithConnRateLimiters(rateLimits()),
 		rcmgr.WithLimitPerSubnet(
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: 64}},
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 64, ConnCount: 64}, {PrefixLength: 48, ConnCount: 256}}),
 		rcmgr.WithMetricsDisabled())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	connections, err := connmgr.NewConnManager(keptConnections, mostConnections, connmgr.WithGracePeriod(trimGrace))
-	if err != nil {
-		return nil, err
+	if p.connections, err = connmgr.NewConnManager(keptConnections, mostConnections, connmgr.WithGracePeriod(trimGrace)); err != nil {
+		return err
 	}
-	store, err := t.book.peerstore()
-	if err != nil {
-		return nil, err
+	if p.peers, err = t.book.peerstore(); err != nil {
+		return err
 	}
-	return libp2p.New(
-		libp2p.Identity(key),
-		libp2p.NoListenAddrs, // Listen does it, and fails if one fails
-		libp2p.Transport(libp2pquic.NewTransport),
-		// From the port it listens on, two devices that dial each other at once
-		// would meet in one TCP connection with two clients.
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
-		libp2p.Security(libp2ptls.ID, libp2ptls.New),
-		libp2p.Security(noise.ID, noise.New),
-		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
-		libp2p.Peerstore(store),
-		libp2p.ConnectionGater(t.gate),
-		libp2p.ResourceManager(resources),
-		libp2p.ConnectionManager(connections),
-		libp2p.AddrsFactory(func([]ma.Multiaddr) []ma.Multiaddr { return nil }),
-		libp2p.DisableIdentifyAddressDiscovery(),
-		libp2p.ForceReachabilityPrivate(), // else an AutoNAT client asks peers to dial back
-		libp2p.DisableRelay(),
-		libp2p.DisableMetrics(),
-		libp2p.Ping(false),
-		libp2p.UserAgent("contactsd"),
-		libp2p.ProtocolVersion("contacts/1"),
-		libp2p.WithDialTimeout(dialTimeout),
-		libp2p.SwarmOpts(swarm.WithDialRanker(rank)),
+	self := peerOf(t.self)
+	if err := errors.Join(p.peers.AddPrivKey(self, p.key), p.peers.AddPubKey(self, p.key.GetPublic())); err != nil {
+		return err
+	}
+	if p.udp, err = newUDP(p.key, p.resources); err != nil {
+		return err
+	}
+	p.swarm, err = swarm.NewSwarm(self, p.peers, p.bus,
+		swarm.WithConnectionGater(t.gate),
+		swarm.WithResourceManager(p.resources),
+		swarm.WithDialTimeout(dialTimeout),
+		swarm.WithDialRanker(rank),
 		// A device that was offline for an hour has only failures behind it; that
 		// must not keep it from dialling.
-		libp2p.UDPBlackHoleSuccessCounter(nil),
-		libp2p.IPv6BlackHoleSuccessCounter(nil),
+		swarm.WithUDPBlackHoleSuccessCounter(nil),
+		swarm.WithIPv6BlackHoleSuccessCounter(nil),
 	)
+	return err
 }
 
-func limits() rcmgr.ConcreteLimitConfig {
-	return rcmgr.PartialLimitConfig{
-		System: rcmgr.ResourceLimits{
-			Conns: maxConnections, ConnsInbound: maxConnections, ConnsOutbound: maxConnections,
-			Streams: maxStreams, StreamsInbound: maxStreams, StreamsOutbound: maxStreams,
-			FD: maxConnections, Memory: maxMemory,
-		},
-		Transient: rcmgr.ResourceLimits{
-			Conns: maxHandshakes, ConnsInbound: maxHandshakes, ConnsOutbound: maxHandshakes,
-			Streams: maxPeerStreams, StreamsInbound: maxPeerStreams, StreamsOutbound: maxPeerStreams,
-			FD: maxHandshakes, Memory: maxPeerMemory,
-		},
-		PeerDefault: rcmgr.ResourceLimits{
-			Conns: maxPerPeer, ConnsInbound: maxPerPeer, ConnsOutbound: maxPerPeer,
-			Streams: maxPeerStreams, StreamsInbound: 3 * inbound.Serving, StreamsOutbound: maxPeerStreams,
-			FD: maxPerPeer, Memory: maxPeerMemory,
-		},
-		Conn:   rcmgr.ResourceLimits{Conns: 1, ConnsInbound: 1, ConnsOutbound: 1, FD: 1, Memory: 32 << 20},
-		Stream: rcmgr.ResourceLimits{Streams: 1, StreamsInbound: 1, StreamsOutbound: 1, Memory: 16 << 20},
-	}.Build(rcmgr.InfiniteLimits)
-}
-
-// rateLimits bounds new connections by address. libp2p's own are so low (16,
-// then one in five seconds) that a household behind one address runs into them.
-func rateLimits() *rate.Limiter {
-	host := rate.Limit{RPS: 5, Burst: 64}
-	site := rate.Limit{RPS: 20, Burst: 256}
-	return &rate.Limiter{
-		NetworkPrefixLimits: []rate.PrefixLimit{
-			{Prefix: netip.MustParsePrefix("127.0.0.0/8")}, // no limit
-			{Prefix: netip.MustParsePrefix("::1/128")},
-		},
-		GlobalLimit: rate.Limit{RPS: 200, Burst: 512},
-		SubnetRateLimiter: rate.SubnetLimiter{
-			IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: host}},
-			IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 64, Limit: host}, {PrefixLength: 48, Limit: site}},
-			GracePeriod:      time.Minute,
-		},
+// addTransports has the swarm use QUIC and TCP. Each makes a certificate of its
+// own, which is most of what takes time here, so they do it at once.
+func (p *parts) addTransports(gate *gate) error {
+	var overUDP, overTCP transport.Transport
+	var udpErr, tcpErr error
+	var both sync.WaitGroup
+	both.Go(func() { overUDP, udpErr = libp2pquic.NewTransport(p.key, p.udp, nil, gate, p.resources) })
+	both.Go(func() { overTCP, tcpErr = p.newTCP(gate) })
+	both.Wait()
+	if err := errors.Join(udpErr, tcpErr); err != nil {
+		return err
 	}
+	return errors.Join(p.swarm.AddTransport(overUDP), p.swarm.AddTransport(overTCP))
 }
 
-// rank spreads the attempts of a dial in time. QUIC is a round trip faster and
-// better for small things, so TCP follows only where QUIC stays silent; nearer
-// addresses go first. The steps are what a handshake takes on a LAN, so several
-// addresses cost little time and rarely more than one connection.
-func rank(addrs []ma.Multiaddr) []network.AddrDelay {
-	const step, patience = 10 * time.Millisecond, 40 * time.Millisecond
-	var delays []network.AddrDelay
-	var next time.Duration
-	for _, tcpTurn := range []bool{false, true} {
-		if tcpTurn && len(delays) > 0 {
-			next += patience
-		}
-		for _, a := range nearestFirst(addrs) {
-			if isTCP(a) == tcpTurn {
-				delays = append(delays, network.AddrDelay{Addr: a, Delay: next})
-				next += step
-			}
-		}
+func (p *parts) newTCP(gate *gate) (transport.Transport, error) {
+	muxers := []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: yamux.DefaultTransport}}
+	tls, err := libp2ptls.New(libp2ptls.ID, p.key, muxers)
+	if err != nil {
+		return nil, err
 	}
-	return delays
+	noise, err := noise.New(noise.ID, p.key, muxers)
+	if err != nil {
+		return nil, err
+	}
+	up, err := upgrader.New([]sec.SecureTransport{tls, noise}, muxers, nil, p.resources, gate)
+	if err != nil {
+		return nil, err
+	}
+	// From the port it listens on, two devices that dial each other at once
+	// would meet in one TCP connection with two clients.
+	return tcp.NewTCPTransport(up, p.resources, nil, tcp.DisableReuseport())
+}
+
+// newUDP makes what has the UDP sockets. A connection counts from its first
+// packet on, and whoever sends many has to show that its address is its own.
+func newUDP(key crypto.PrivKey, resources network.ResourceManager) (*quicreuse.ConnManager, error) {
+	secret, err := key.Raw()
+	if err != nil {
+		return nil, err
+	}
+	reset, err := hkdf.Key(sha256.New, secret, nil, "libp2p quic stateless reset key", len(quic.StatelessResetKey{}))
+	if err != nil {
+		return nil, err
+	}
+	token, err := hkdf.Key(sha256.New, secret, nil, "libp2p quic token generator key", len(quic.TokenGeneratorKey{}))
+	if err != nil {
+		return nil, err
+	}
+	count := func(ctx context.Context, client *quic.ClientInfo) (context.Context, error) {
+		addr, err := quicreuse.ToQuicMultiaddr(client.RemoteAddr, quic.Version1)
+		if err != nil {
+			addr = nil // the resource manager decides without
+		}
+		scope, err := resources.OpenConnection(network.DirInbound, false, addr)
+		if err != nil {
+			return ctx, err
+		}
+		ctx = network.WithConnManagementScope(ctx, scope)
+		context.AfterFunc(ctx, scope.Done)
+		return ctx, nil
+	}
+	return quicreuse.NewConnManager(quic.StatelessResetKey(reset), quic.TokenGeneratorKey(token),
+		quicreuse.ConnContext(count),
+		quicreuse.VerifySourceAddress(func(addr net.Addr) bool { return resources.VerifySourceAddress(addr) }))
+}
+
+// close closes the parts of a host that did not come about.
+func (p *parts) close() error {
+	var errs []error
+	if p.swarm != nil {
+		errs = append(errs, p.swarm.Close())
+	}
+	if p.udp != nil {
+		errs = append(errs, p.udp.Close())
+	}
+	if p.connections != nil {
+		errs = append(errs, p.connections.Close())
+	}
+	if p.peers != nil {
+		errs = append(errs, p.peers.Close())
+	}
+	if p.resources != nil {
+		errs = append(errs, p.resources.Close())
+	}
+	return errors.Join(errs...)
 }
