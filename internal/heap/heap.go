@@ -2,7 +2,10 @@
 // whose live heap is small.
 package heap
 
-import "runtime"
+import (
+	"runtime"
+	"runtime/debug"
+)
 
 // floor is reserved and never touched, so that it costs address space and no
 // memory. The collector runs when the heap has doubled, and with it doubled is
@@ -14,4 +17,15 @@ const floor = 12 << 20 // bytes
 func Floor() (release func()) {
 	reserved := make([]byte, floor)
 	return func() { runtime.KeepAlive(reserved) }
+}
+
+// Pause keeps the collector from running until resume is called, which has it
+// run at once: what a start leaves behind is collected when nobody waits for it.
+// A limit set by GOMEMLIMIT still holds.
+func Pause() (resume func()) {
+	percent := debug.SetGCPercent(-1)
+	return func() {
+		debug.SetGCPercent(percent)
+		runtime.GC()
+	}
 }

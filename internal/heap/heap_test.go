@@ -33,3 +33,16 @@ func TestFloorSparesCollections(t *testing.T) {
 		t.Errorf("%d collections with the floor, %d without", with, without)
 	}
 }
+
+func TestPauseEndsWithACollection(t *testing.T) {
+	resume := heap.Pause()
+	if n := collections(garbage); n > 0 {
+		t.Errorf("%d collections while they are paused", n)
+	}
+	if n := collections(resume); n == 0 {
+		t.Error("no collection at the end")
+	}
+	if n := collections(garbage); n == 0 {
+		t.Error("no collections afterwards")
+	}
+}
