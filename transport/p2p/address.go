@@ -188,7 +188,7 @@ func (t *Transport) Learn(id contact.ODID, addrs []transport.Address) {
 				if l.peer != "" && l.peer != peerOf(id) {
 					continue
 				}
-				if ip, ok := ipOf(l.addr); ok && (t.book.loopback || !ip.IsLoopback()) {
+				if ip, ok := ipOf(l.addr); ok && (t.book.loopback.Load() || !ip.IsLoopback()) {
 					good = append(good, l.addr)
 				}
 			}

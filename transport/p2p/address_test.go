@@ -234,7 +234,7 @@ func TestLearnIsBounded(t *testing.T) {
 }
 
 func TestNamingEnds(t *testing.T) {
-	b := newBook(nil)
+	b := newBook()
 	p := peerOf(newID(t).Self())
 	first, second := b.name(p, addrs(t, "/ip4/192.0.2.1/tcp/1")), b.name(p, addrs(t, "/ip4/192.0.2.2/tcp/1"))
 	first()
@@ -282,7 +282,7 @@ func (c *fakeConn) isClosed() bool {
 func TestStrangersAreBoundedAndContactsAreNot(t *testing.T) {
 	friend := newID(t).Self()
 	var paired contact.ODID
-	g := &gate{book: newBook(nil), mayDial: func(id contact.ODID) bool { return id == friend || id == paired }}
+	g := &gate{book: newBook(), mayDial: func(id contact.ODID) bool { return id == friend || id == paired }}
 	var conns []*fakeConn
 	admit := func(id contact.ODID) *fakeConn {
 		t.Helper()
@@ -319,7 +319,7 @@ func TestStrangersAreBoundedAndContactsAreNot(t *testing.T) {
 }
 
 func TestPeersWithoutODIDAreRefused(t *testing.T) {
-	g := &gate{book: newBook(nil)}
+	g := &gate{book: newBook()}
 	good := peerOf(newID(t).Self())
 	if !g.InterceptSecured(network.DirInbound, good, nil) {
 		t.Error("a good key was refused")

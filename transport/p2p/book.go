@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -21,7 +22,7 @@ const (
 // book knows where peers are: learnt from contacts, found on the LAN, named by
 // the user. Nothing else gets into it, above all not what Identify brings.
 type book struct {
-	loopback bool // this device listens on loopback, so its contacts may be there too
+	loopback atomic.Bool // this device listens on loopback, so its contacts may be there too
 
 	mu     sync.Mutex
 	learnt map[peer.ID][]string // the bytes of multiaddrs, which are small
@@ -32,12 +33,11 @@ type book struct {
 // naming is a peer named by the user, with the addresses given for it.
 type naming struct{ addrs []ma.Multiaddr }
 
-func newBook(listen []ma.Multiaddr) *book {
+func newBook() *book {
 	return &book{
-		loopback: slices.ContainsFunc(listen, isLoopback),
-		learnt:   make(map[peer.ID][]string),
-		found:    make(map[peer.ID][]string),
-		named:    make(map[peer.ID][]*naming),
+		learnt: make(map[peer.ID][]string),
+		found:  make(map[peer.ID][]string),
+		named:  make(map[peer.ID][]*naming),
 	}
 }
 

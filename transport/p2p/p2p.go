@@ -9,10 +9,12 @@
 package p2p
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -65,6 +67,7 @@ type Transport struct {
 
 	mu       sync.Mutex
 	state    state
+	prepared host.Host // made by Prepare, nil when there is none or Listen has taken it
 	host     host.Host
 	bound    []ma.Multiaddr // what the host listens on
 	swarm    *swarm.Swarm
@@ -100,23 +103,53 @@ func New(cfg Config) (*Transport, error) {
 		stopped:  make(chan struct{}),
 		handlers: make(map[transport.Protocol]transport.Handler),
 	}
-	for _, text := range cfg.Listen {
-		a, err := ma.NewMultiaddr(text)
-		if err != nil || !isTransport(a) {
-			return nil, fmt.Errorf("listen on %q: %w; write it like /ip4/0.0.0.0/udp/4001/quic-v1 or /ip4/0.0.0.0/tcp/4001", text, transport.ErrAddress)
-		}
-		t.listen = append(t.listen, a)
+	t.book = newBook()
+	if err := t.SetListen(cfg.Listen); err != nil {
+		return nil, err
 	}
-	t.book = newBook(t.listen)
 	t.gate = &gate{mayDial: cfg.MayDial, book: t.book}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t, nil
 }
 
-// Listen binds every listen address, or none and says which one failed. Run
-// calls it unless it was called; a caller that wants to know early, or needs
-// ListenAddresses before Run, calls it first. Then Run must follow: it alone
-// closes what Listen opened.
+// SetListen replaces Config.Listen, before Listen or Run is called. It returns
+// ErrAddress for a listen address that is none, and changes nothing then.
+func (t *Transport) SetListen(on []string) error {
+	var addrs []ma.Multiaddr
+	for _, text := range on {
+		a, err := ma.NewMultiaddr(text)
+		if err != nil || !isTransport(a) {
+			return fmt.Errorf("listen on %q: %w; write it like /ip4/0.0.0.0/udp/4001/quic-v1 or /ip4/0.0.0.0/tcp/4001", text, transport.ErrAddress)
+		}
+		addrs = append(addrs, a)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.listen = addrs
+	t.book.loopback.Store(slices.ContainsFunc(addrs, isLoopback))
+	return nil
+}
+
+// Prepare makes what Listen would make first: most of its time, and no address
+// has to be known for it. Then Listen and Run must follow, or Close.
+func (t *Transport) Prepare() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state != fresh || t.prepared != nil {
+		return nil
+	}
+	h, err := newHost(t)
+	if err != nil {
+		return fmt.Errorf("prepare the network: %w", err)
+	}
+	t.prepared = h
+	return nil
+}
+
+// Listen binds every listen address, or none and says which one failed; then it
+// may be called again. Run calls it unless it was called; a caller that wants to
+// know early, or needs ListenAddresses before Run, calls it first. Then Run must
+// follow, or Close.
 func (t *Transport) Listen() error {
 	t.mu.Lock()
 	h, err := t.bind()
@@ -130,14 +163,36 @@ func (t *Transport) Listen() error {
 	return nil
 }
 
+// Close closes what Prepare and Listen opened when Run is not to follow.
+func (t *Transport) Close() error {
+	t.mu.Lock()
+	h := cmp.Or(t.host, t.prepared)
+	over := t.state == running || t.state == stopped
+	t.mu.Unlock()
+	if over {
+		return errors.New("close: the transport runs or has stopped")
+	}
+	t.stop()
+	var err error
+	if h != nil {
+		err = h.Close()
+	}
+	t.work.Wait()
+	return err
+}
+
 // bind is Listen; t.mu is held. With an error it returns the host to be closed.
 func (t *Transport) bind() (host.Host, error) {
 	if t.state != fresh {
 		return nil, errors.New("the transport listens already or has stopped")
 	}
-	h, err := newHost(t)
-	if err != nil {
-		return nil, err
+	h := t.prepared
+	t.prepared = nil
+	if h == nil {
+		var err error
+		if h, err = newHost(t); err != nil {
+			return nil, err
+		}
 	}
 	// Before the first connection can come in, everything that meets it is set.
 	h.Network().Notify(&network.NotifyBundle{

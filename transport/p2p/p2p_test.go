@@ -120,6 +120,73 @@ func TestRunsOnce(t *testing.T) {
 	}
 }
 
+func TestListensElsewhereAfterItFailed(t *testing.T) {
+	checkGoroutines(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, prepare := range []bool{false, true} {
+		id, err := identity.Generate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := p2p.New(p2p.Config{Identity: id, Listen: []string{loopbackTCP}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if prepare {
+			if err := errors.Join(d.Prepare(), d.Prepare()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.SetListen([]string{"/ip4/127.0.0.1/tcp/" + port(taken.Addr())}); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Listen(); err == nil {
+			t.Error("it listens where another does")
+		}
+		if err := d.SetListen([]string{"/ip4/127.0.0.1"}); !errors.Is(err, transport.ErrAddress) {
+			t.Errorf("half an address: %v", err)
+		}
+		if err := d.SetListen([]string{loopbackTCP}); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Listen(); err != nil || len(d.ListenAddresses()) != 1 {
+			t.Errorf("it listens on %v, %v", d.ListenAddresses(), err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if d.Close() == nil || d.Run(t.Context()) == nil {
+			t.Error("it closes twice, or runs after that")
+		}
+	}
+}
+
+func TestClosesWhatWasPrepared(t *testing.T) {
+	checkGoroutines(t)
+	id, err := identity.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, prepare := range []bool{false, true} {
+		d, err := p2p.New(p2p.Config{Identity: id, Listen: []string{loopbackTCP}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if prepare {
+			if err := d.Prepare(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestSilentPeerDoesNotHold dials a listener that accepts and says nothing.
 func TestSilentPeerDoesNotHold(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
