@@ -176,17 +176,13 @@ func Load(path string) (*Identity, error) {
 	return nil, fmt.Errorf("%w: %s is empty; restore it from a backup", ErrKeyFile, path)
 }
 
-// LoadOrCreate loads the key at path or, if there is no file, makes one.
-func LoadOrCreate(path string) (*Identity, error) {
-	id, err := Load(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return id, err
+// LoadOrGenerate loads the key at path or, if there is no file, makes one, which
+// is to be saved before anything is done in its name.
+func LoadOrGenerate(path string) (id *Identity, isNew bool, err error) {
+	id, err = Load(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		id, err = Generate()
+		return id, true, err
 	}
-	if id, err = Generate(); err == nil {
-		err = id.Save(path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return id, nil
+	return id, false, err
 }

@@ -110,8 +110,8 @@ func TestKeyReadableByOthersIsRefused(t *testing.T) {
 		if !errors.Is(err, ErrKeyMode) || !strings.Contains(err.Error(), "chmod 600 "+path) || !strings.Contains(err.Error(), fmt.Sprintf("%04o", mode)) {
 			t.Errorf("mode %04o: %v", mode, err)
 		}
-		if _, err := LoadOrCreate(path); !errors.Is(err, ErrKeyMode) {
-			t.Errorf("mode %04o, load or create: %v", mode, err)
+		if _, _, err := LoadOrGenerate(path); !errors.Is(err, ErrKeyMode) {
+			t.Errorf("mode %04o, load or generate: %v", mode, err)
 		}
 	}
 	for _, mode := range []fs.FileMode{0o600, 0o400} {
@@ -150,7 +150,11 @@ func TestUnusableKeyFilesAreNamedAndNeverReplaced(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, load := range []func(string) (*Identity, error){Load, LoadOrCreate} {
+		orGenerate := func(path string) (*Identity, error) {
+			id, _, err := LoadOrGenerate(path)
+			return id, err
+		}
+		for _, load := range []func(string) (*Identity, error){Load, orGenerate} {
 			id, err := load(path)
 			if !errors.Is(err, ErrKeyFile) || id != nil {
 				t.Errorf("%s: %v, %v", name, id, err)
@@ -182,28 +186,24 @@ func TestEditedKeyFileLoads(t *testing.T) {
 	}
 }
 
-func TestLoadOrCreateMakesOneKey(t *testing.T) {
+func TestLoadOrGenerateMakesOneKey(t *testing.T) {
 	path := keyPath(t)
 	if _, err := Load(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
-	first, err := LoadOrCreate(path)
-	if err != nil {
+	first, isNew, err := LoadOrGenerate(path)
+	if err != nil || !isNew {
+		t.Fatalf("no file: new %t, %v", isNew, err)
+	}
+	if err := first.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	second, err := LoadOrCreate(path)
-	if err != nil || second.Self() != first.Self() {
-		t.Errorf("the second start is another device: %v", err)
+	second, isNew, err := LoadOrGenerate(path)
+	if err != nil || isNew || second.Self() != first.Self() {
+		t.Errorf("the second start is another device: new %t, %v", isNew, err)
 	}
-	if id, err := LoadOrCreate(filepath.Join(path, "x")); err == nil || id != nil {
-		t.Errorf("below a file: %v, %v", id, err)
-	}
-}
-
-func TestLoadOrCreateReturnsNoKeyThatIsNotOnDisk(t *testing.T) {
-	id, err := LoadOrCreate(filepath.Join(t.TempDir(), "missing", "key"))
-	if err == nil || id != nil {
-		t.Errorf("%v, %v", id, err)
+	if id, isNew, err := LoadOrGenerate(filepath.Join(path, "x")); err == nil || isNew || id != nil {
+		t.Errorf("below a file: %v, new %t, %v", id, isNew, err)
 	}
 }
 

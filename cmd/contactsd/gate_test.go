@@ -17,12 +17,12 @@ import (
 
 	"contactsd/contact"
 	"contactsd/identity"
+	"contactsd/internal/home"
 	"contactsd/message"
 	"contactsd/node"
 	"contactsd/pairing"
 	"contactsd/presence"
 	"contactsd/relation"
-	"contactsd/store"
 	"contactsd/transport"
 	"contactsd/transport/p2p"
 )
@@ -63,16 +63,19 @@ func newIdentity(t *testing.T) *identity.Identity {
 // probed makes a device, and a prober that is connected to it.
 func probed(t *testing.T) (*node.Node, *prober) {
 	t.Helper()
-	db, err := store.Open(filepath.Join(t.TempDir(), "store"), store.Options{NoSync: true}, node.Tables()...)
+	h, err := home.Resolve(filepath.Join(t.TempDir(), "h"))
+	if err == nil {
+		err = h.Prepare()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() })
-	quiet := slog.New(slog.DiscardHandler)
-	n, _, err := compose(db, newIdentity(t), false, []string{"/ip4/127.0.0.1/tcp/0"}, quiet)
+	d, err := start(h, config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { d.db.Close() })
+	n := d.node
 	runs(t, n.Run)
 	id := newIdentity(t)
 	link, err := p2p.New(p2p.Config{Identity: id, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, MayDial: func(contact.ODID) bool { return true }})
