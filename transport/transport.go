@@ -85,8 +85,12 @@ type Addresses interface {
 	// Own returns where this device can be reached directly, as contacts may know.
 	Own() []Address
 	// Learn replaces what is known of where the peer is. Only peers that the
-	// transport may dial (contacts) are remembered; a text that is no address is skipped.
+	// transport may dial (contacts) are remembered; a text that is no address is
+	// skipped. Of whom nothing was learnt, the transport asks who keeps addresses
+	// when it has to dial, so nobody has to tell it all of them at a start.
 	Learn(peer contact.ODID, addrs []Address)
+	// Knows reports whether there is an address at which the peer could be dialled.
+	Knows(peer contact.ODID) bool
 	// Dial connects to a peer that the user named, contact or not, at addrs if
 	// given, else at what is known. It returns nil if they are connected.
 	Dial(ctx context.Context, peer contact.ODID, addrs ...Address) error

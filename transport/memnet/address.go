@@ -55,6 +55,28 @@ func (d *Device) Learn(peer contact.ODID, addrs []transport.Address) {
 	}
 }
 
+// Knows implements transport.Addresses. On a network that is not Strict everybody
+// can be found.
+func (d *Device) Knows(peer contact.ODID) bool {
+	d.recall(peer)
+	d.net.mu.Lock()
+	defer d.net.mu.Unlock()
+	return !d.net.opt.Strict || d.known[peer]
+}
+
+// recall asks where the peer was, if nothing was learnt of it.
+func (d *Device) recall(peer contact.ODID) {
+	d.net.mu.Lock()
+	where, known := d.where, d.known[peer]
+	d.net.mu.Unlock()
+	if where == nil || known {
+		return
+	}
+	if addrs := where(peer); len(addrs) > 0 {
+		d.Learn(peer, addrs)
+	}
+}
+
 // Dial implements transport.Addresses.
 func (d *Device) Dial(ctx context.Context, peer contact.ODID, addrs ...transport.Address) error {
 	for _, a := range addrs {
@@ -107,6 +129,7 @@ func (d *Device) connect(ctx context.Context, peer contact.ODID, addressed bool)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	d.recall(peer)
 	n := d.net
 	n.mu.Lock()
 	for {

@@ -19,9 +19,10 @@ func TestConformance(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					n := memnet.New(memnet.Options{Latency: latency, Strict: true})
 					test(t, transporttest.Fixture{
-						Device: func(t *testing.T, id *identity.Identity, mayDial func(contact.ODID) bool) transporttest.Device {
+						Device: func(t *testing.T, id *identity.Identity, mayDial func(contact.ODID) bool, where func(contact.ODID) []transport.Address) transporttest.Device {
 							d := n.Device(id.Self())
 							d.SetMayDial(mayDial)
+							d.SetWhere(where)
 							return d
 						},
 						Nowhere: func(contact.ODID) transport.Address { return memnet.AddressOf(newID(t)) },

@@ -33,6 +33,7 @@ type Device struct {
 
 	// Guarded by net.mu.
 	mayDial  func(contact.ODID) bool
+	where    func(contact.ODID) []transport.Address // nil knows nothing
 	handlers map[transport.Protocol]transport.Handler
 	ctx      context.Context // of handlers, set by Run
 	crashed  bool
@@ -64,6 +65,14 @@ func (d *Device) SetMayDial(f func(contact.ODID) bool) {
 	d.net.mu.Lock()
 	defer d.net.mu.Unlock()
 	d.mayDial = f
+}
+
+// SetWhere says where devices were the last time. It is asked for one that is to
+// be dialled and of which nothing was learnt; it must not use the device.
+func (d *Device) SetWhere(f func(contact.ODID) []transport.Address) {
+	d.net.mu.Lock()
+	defer d.net.mu.Unlock()
+	d.where = f
 }
 
 // Run keeps the device on the network until ctx ends and returns nil, or

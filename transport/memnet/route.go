@@ -12,6 +12,7 @@ const carrier = "memory"
 
 // Route implements transport.Routes. All devices are in one machine.
 func (d *Device) Route(peer contact.ODID) transport.Route {
+	d.recall(peer)
 	d.net.mu.Lock()
 	defer d.net.mu.Unlock()
 	failed := d.dials.Last(peer)

@@ -179,22 +179,43 @@ func (t *Transport) Learn(id contact.ODID, addrs []transport.Address) {
 	}
 	var good []ma.Multiaddr
 	if t.cfg.MayDial(id) {
-		for _, a := range addrs[:min(len(addrs), 2*maxAddresses)] {
-			locations, err := parse(a)
-			if err != nil {
+		good = t.fit(id, addrs)
+	}
+	t.book.put(t.book.learnt, peerOf(id), good)
+}
+
+// fit returns those of addrs that the device may be dialled at.
+func (t *Transport) fit(id contact.ODID, addrs []transport.Address) (good []ma.Multiaddr) {
+	for _, a := range addrs[:min(len(addrs), 2*maxAddresses)] {
+		locations, err := parse(a)
+		if err != nil {
+			continue
+		}
+		for _, l := range locations {
+			if l.peer != "" && l.peer != peerOf(id) {
 				continue
 			}
-			for _, l := range locations {
-				if l.peer != "" && l.peer != peerOf(id) {
-					continue
-				}
-				if ip, ok := ipOf(l.addr); ok && (t.book.loopback.Load() || !ip.IsLoopback()) {
-					good = append(good, l.addr)
-				}
+			if ip, ok := ipOf(l.addr); ok && (t.book.loopback.Load() || !ip.IsLoopback()) {
+				good = append(good, l.addr)
 			}
 		}
 	}
-	t.book.put(t.book.learnt, peerOf(id), good)
+	return good
+}
+
+// Knows implements transport.Addresses.
+func (t *Transport) Knows(id contact.ODID) bool {
+	t.recall(id)
+	return t.book.has(peerOf(id))
+}
+
+// recall learns where a device was before the start, if nothing is known since.
+func (t *Transport) recall(id contact.ODID) {
+	if p := peerOf(id); !t.book.hasLearnt(p) {
+		if good := t.fit(id, t.cfg.Where(id)); len(good) > 0 && t.cfg.MayDial(id) {
+			t.book.recall(p, good)
+		}
+	}
 }
 
 // Dial implements transport.Addresses. An address that is none, or that says it

@@ -46,6 +46,35 @@ func (b *book) put(into map[peer.ID][]string, p peer.ID, addrs []ma.Multiaddr) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(into, p)
+	add(into, p, addrs)
+}
+
+// recall notes what was known of p before the start, unless more is known by now.
+func (b *book) recall(p peer.ID, addrs []ma.Multiaddr) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.learnt[p]) == 0 {
+		add(b.learnt, p, addrs)
+	}
+}
+
+func (b *book) hasLearnt(p peer.ID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.learnt[p]) > 0
+}
+
+// has reports whether p could be dialled anywhere.
+func (b *book) has(p peer.ID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.learnt[p]) > 0 || len(b.found[p]) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(b.named[p], func(n *naming) bool { return len(n.addrs) > 0 })
+}
+
+func add(into map[peer.ID][]string, p peer.ID, addrs []ma.Multiaddr) {
 	for _, a := range addrs {
 		if bytes := string(a.Bytes()); len(into[p]) < maxAddresses && !slices.Contains(into[p], bytes) {
 			into[p] = append(into[p], bytes)

@@ -38,13 +38,13 @@ func TestConformance(t *testing.T) {
 func newFixture(listen []string) transporttest.Fixture {
 	last := make(map[contact.ODID]*p2p.Transport)
 	return transporttest.Fixture{
-		Device: func(t *testing.T, id *identity.Identity, mayDial func(contact.ODID) bool) transporttest.Device {
+		Device: func(t *testing.T, id *identity.Identity, mayDial func(contact.ODID) bool, recalled func(contact.ODID) []transport.Address) transporttest.Device {
 			t.Helper()
 			where := listen
 			if before := last[id.Self()]; before != nil {
 				where = before.ListenAddresses()
 			}
-			d, err := p2p.New(p2p.Config{Identity: id, Listen: where, MayDial: mayDial})
+			d, err := p2p.New(p2p.Config{Identity: id, Listen: where, MayDial: mayDial, Where: recalled})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -43,7 +43,11 @@ type Config struct {
 	// MayDial reports whether the device may be dialled without the user naming
 	// it: the contacts. It must not block, nor use the Transport.
 	MayDial func(contact.ODID) bool
-	Log     *slog.Logger
+	// Where returns where a device was the last time. It is asked when the device is
+	// to be dialled and nothing was learnt of it since the start. Like MayDial it
+	// must neither block nor use the Transport; nil knows nothing.
+	Where func(contact.ODID) []transport.Address
+	Log   *slog.Logger
 }
 
 // Transport implements transport.Network, transport.Addresses, transport.Routes
@@ -94,6 +98,9 @@ func New(cfg Config) (*Transport, error) {
 	}
 	if cfg.MayDial == nil {
 		cfg.MayDial = func(contact.ODID) bool { return false }
+	}
+	if cfg.Where == nil {
+		cfg.Where = func(contact.ODID) []transport.Address { return nil }
 	}
 	t := &Transport{
 		cfg:      cfg,

@@ -22,6 +22,7 @@ import (
 
 // Route implements transport.Routes.
 func (t *Transport) Route(peer contact.ODID) transport.Route {
+	t.recall(peer)
 	failed := t.dials.Last(peer)
 	r := transport.Route{FailedAt: failed.At, Why: failed.Why}
 	for _, a := range nearestFirst(t.book.addrs(peerOf(peer))) {

@@ -281,6 +281,10 @@ func (t *Transport) dialOnce(ctx context.Context, id contact.ODID) (dialled bool
 	if t.swarm.Connectedness(pid) == network.Connected {
 		return false, nil, nil
 	}
+	t.recall(id)
+	if !t.book.has(pid) && t.gate.InterceptPeerDial(pid) {
+		return false, nil, fmt.Errorf("%w: no address known", transport.ErrUnreachable) // what libp2p takes long to say
+	}
 	// Callers space out their attempts themselves, and the user must not wait.
 	t.swarm.Backoff().Clear(pid)
 	_, raw = t.swarm.DialPeer(network.WithDialPeerTimeout(ctx, 2*dialTimeout), pid)

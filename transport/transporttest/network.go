@@ -204,6 +204,41 @@ func (w *world) learn() {
 	a.Learn(a.Self(), b.addresses())
 }
 
+func (w *world) recall() {
+	a, b, c := w.start(), w.start(), w.start()
+	knows := func(peer *device, want bool, when string) {
+		w.Helper()
+		if a.Knows(peer.Self()) != want {
+			w.Errorf("%s: Knows is %t", when, !want)
+		}
+	}
+	knows(b, false, "a device of which nothing was ever heard")
+	a.mu.Lock()
+	a.before[b.Self()] = b.addresses()
+	a.before[c.Self()] = slices.Concat([]transport.Address{"garbage"}, b.addresses())
+	a.strangers[c.Self()] = true
+	a.mu.Unlock()
+	seen := a.watch()
+	a.mustReach(b)
+	w.expect(seen, b, true)
+	knows(b, true, "a device that was reached where it was before")
+	a.mu.Lock()
+	asked := a.asked
+	a.mu.Unlock()
+	knows(b, true, "the same again")
+	a.mu.Lock()
+	if a.asked != asked {
+		w.Error("where a device is was asked again though it is known")
+	}
+	a.mu.Unlock()
+	knows(c, false, "a device that is no contact any more")
+	a.Learn(b.Self(), []transport.Address{w.fx.Nowhere(b.Self())})
+	b.stop()
+	w.expect(seen, b, false)
+	_, err := a.Open(w.ctx(), b.Self(), echoes)
+	w.wants(err, transport.ErrUnreachable, "open where the device is no longer")
+}
+
 func (w *world) stranger() {
 	a, b := w.start(), w.make(nil)
 	a.strangers[b.Self()] = true

@@ -27,8 +27,9 @@ type Device interface {
 // learnt or was given.
 type Fixture struct {
 	// Device returns a new device that is not running. A second one of the same
-	// identity is that device restarted: it is reachable where the first was.
-	Device func(t *testing.T, id *identity.Identity, mayDial func(contact.ODID) bool) Device
+	// identity is that device restarted: it is reachable where the first was. It asks
+	// where a device was that is to be dialled and of which it has learnt nothing.
+	Device func(t *testing.T, id *identity.Identity, mayDial func(contact.ODID) bool, where func(contact.ODID) []transport.Address) Device
 	// Nowhere returns an address of the device at which it is not.
 	Nowhere func(id contact.ODID) transport.Address
 }
@@ -64,6 +65,7 @@ func Run(t *testing.T, in func(t *testing.T, test func(*testing.T, Fixture))) {
 		{"a device stops", (*world).stop},
 		{"a restarted device is found again", (*world).restart},
 		{"learnt addresses are used and replaced", (*world).learn},
+		{"where a device was before is asked when it is dialled", (*world).recall},
 		{"only contacts and named devices are dialled", (*world).stranger},
 		{"the address of another device leads nowhere", (*world).wrongDevice},
 		{"what is no address is told as such", (*world).badAddress},
@@ -102,6 +104,15 @@ type device struct {
 
 	mu        sync.Mutex
 	strangers map[contact.ODID]bool
+	before    map[contact.ODID][]transport.Address // where it knew others before it started
+	asked     int                                  // how often that was asked
+}
+
+func (d *device) where(id contact.ODID) []transport.Address {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked++
+	return d.before[id]
 }
 
 func (d *device) mayDial(id contact.ODID) bool {
@@ -119,8 +130,8 @@ func (w *world) make(id *identity.Identity) *device {
 			w.Fatal(err)
 		}
 	}
-	d := &device{w: w, id: id, strangers: make(map[contact.ODID]bool)}
-	d.Device = w.fx.Device(w.T, id, d.mayDial)
+	d := &device{w: w, id: id, strangers: make(map[contact.ODID]bool), before: make(map[contact.ODID][]transport.Address)}
+	d.Device = w.fx.Device(w.T, id, d.mayDial, d.where)
 	d.Serve(echoes, func(_ context.Context, s transport.Stream) {
 		defer s.Close()
 		io.Copy(s, s)
