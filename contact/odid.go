@@ -109,6 +109,32 @@ func (id ODID) String() string {
 	return text
 }
 
+// ODIDRange returns the first and the last of the ODIDs, by their bytes, whose
+// text begins with prefix, in lower case; ok is false if none does. The checksum
+// at the end of the text is left out of account.
+func ODIDRange(prefix string) (first, last ODID, ok bool) {
+	const bits = 8 * len(first)
+	data, ok := strings.CutPrefix(prefix, odidPrefix+"1")
+	if !ok {
+		return first, last, false
+	}
+	n := 0
+	for _, c := range []byte(data) {
+		v := strings.IndexByte(bech32Alphabet, c)
+		if v < 0 {
+			return first, last, false
+		}
+		for bit := 4; bit >= 0 && n < bits; bit, n = bit-1, n+1 {
+			first[n/8] |= byte(v>>bit&1) << (7 - n%8)
+		}
+	}
+	last = first
+	for ; n < bits; n++ {
+		last[n/8] |= 1 << (7 - n%8)
+	}
+	return first, last, true
+}
+
 // Short returns the first 12 characters, as logs and lists show it.
 func (id ODID) Short() string { return id.String()[:shortLength] }
 

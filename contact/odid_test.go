@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -422,4 +423,38 @@ func FuzzDecodeSecret(f *testing.F) {
 			t.Fatalf("the error repeats the text: %v", err)
 		}
 	})
+}
+
+func TestODIDRangeHoldsWhatBeginsSo(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	var ids []ODID
+	for range 300 {
+		id := ODID{}
+		for i := range id {
+			id[i] = byte(rnd.Uint32())
+		}
+		ids = append(ids, id)
+	}
+	ids = append(ids, ODID{}, ODID(bytes.Repeat([]byte{0xff}, 32)))
+	for _, id := range ids[:20] {
+		text := id.String()
+		for n := range len(text) + 1 {
+			first, last, ok := ODIDRange(text[:n])
+			if ok != (n >= 5) {
+				t.Fatalf("%q: %t", text[:n], ok)
+			}
+			for _, o := range ids {
+				in := ok && bytes.Compare(first[:], o[:]) <= 0 && bytes.Compare(o[:], last[:]) <= 0
+				// Of the checksum the range knows nothing.
+				if want := ok && strings.HasPrefix(o.String(), text[:min(n, 57)]); in != want {
+					t.Fatalf("%q: %s in the range %t, want %t", text[:n], o, in, want)
+				}
+			}
+		}
+	}
+	for _, text := range []string{"", "odid", "odi1q", "odid1b", "ODID1Q", "odid1q\xff", "name"} {
+		if _, _, ok := ODIDRange(text); ok {
+			t.Errorf("%q begins an ODID", text)
+		}
+	}
 }
