@@ -87,10 +87,24 @@ func TestCheckSeesWhatTablesSayOfEachOtherThatCanNotBe(t *testing.T) {
 		{"relation/contacts", "its contact is missing", func(tx *store.Tx, table store.Table[raw]) error {
 			return table.Delete(tx, first(tx, table).Key)
 		}},
+		{"relation/names", "not to be found by its name", func(tx *store.Tx, table store.Table[raw]) error {
+			return table.Delete(tx, first(tx, table).Key)
+		}},
+		{"relation/names", "1 names of nobody", func(tx *store.Tx, table store.Table[raw]) error {
+			return table.Put(tx, append([]byte("NOBODY\x00"), make([]byte, 32)...), raw{})
+		}},
+		{"relation/totals", "contacts and 0 blocked devices, there are", func(tx *store.Tx, table store.Table[raw]) error {
+			row := first(tx, table)
+			row.Value[1] = 7
+			return table.Put(tx, row.Key, row.Value)
+		}},
 	} {
 		t.Run(c.want, func(t *testing.T) {
 			path, self := kept(t)
 			table := store.NewTable[raw](c.table, 1)
+			if c.table == "relation/contacts" {
+				table = store.NewTable[raw](c.table, 2)
+			}
 			db, err := store.Open(path, store.Options{}, table)
 			if err != nil {
 				t.Fatal(err)

@@ -21,12 +21,12 @@ func (s *Service) Block(peer contact.ODID) error {
 		if err != nil || e.blocked() {
 			return err
 		}
-		n, err := countBlocked(tx)
+		t, _, err := totals.Get(tx, totalsKey())
 		if err != nil {
 			return err
 		}
-		if n >= contact.MaxBlocked {
-			return &contact.LimitError{Field: "blocklist", Got: n + 1, Limit: contact.MaxBlocked, Unit: "devices"}
+		if t.Blocked >= contact.MaxBlocked {
+			return &contact.LimitError{Field: "blocklist", Got: int(t.Blocked) + 1, Limit: contact.MaxBlocked, Unit: "devices"}
 		}
 		before := e.view()
 		if e.listed() {
@@ -38,6 +38,13 @@ func (s *Service) Block(peer contact.ODID) error {
 		e.row.Marks.OldPair = nil
 		e.row.Marks.Blocked = true
 		if err := blocks.Put(tx, peer[:], block{At: time.Now().UnixMilli()}); err != nil {
+			return err
+		}
+		left := 0
+		if len(e.row.Contact) > 0 {
+			left = 1
+		}
+		if err := tally(tx, -left, 1); err != nil {
 			return err
 		}
 		if err := s.cfg.DropStaged(tx, peer, time.Now()); err != nil {
@@ -76,6 +83,13 @@ func (s *Service) Unblock(peer contact.ODID) error {
 		if err := blocks.Delete(tx, peer[:]); err != nil {
 			return err
 		}
+		back := 0
+		if was {
+			back = 1
+		}
+		if err := tally(tx, back, -1); err != nil {
+			return err
+		}
 		if was {
 			if err := s.issue(&e, s.next(&e).List(contact.NoPermissions)); err != nil {
 				return err
@@ -84,7 +98,7 @@ func (s *Service) Unblock(peer contact.ODID) error {
 			// What was chosen before ended with the block; the next pairing grants
 			// what pairing grants.
 			d.Chosen = false
-			if err := contacts.Put(tx, e.row.Contact, d); err != nil {
+			if err := e.keep(tx, d, d); err != nil {
 				return err
 			}
 			tx.OnCommit(func() {
@@ -96,63 +110,12 @@ func (s *Service) Unblock(peer contact.ODID) error {
 	})
 }
 
-func countBlocked(tx *store.Tx) (n int, err error) {
-	for _, err := range blocks.Scan(tx, store.Range{}) {
-		if err != nil {
-			return 0, err
-		}
-		n++
-	}
-	return n, nil
-}
-
-// listBlocked returns the blocked devices, in no order.
-func (s *Service) listBlocked() ([]Contact, error) {
-	var list []Contact
-	err := s.cfg.DB.View(func(tx *store.Tx) error {
-		list = list[:0]
-		for row, err := range blocks.Scan(tx, store.Range{}) {
-			if err != nil {
-				return err
-			}
-			e, err := load(tx, contact.ODID(row.Key))
-			if err != nil {
-				return err
-			}
-			c, err := s.assemble(tx, &e)
-			if err != nil {
-				return err
-			}
-			list = append(list, c)
-		}
-		return nil
-	})
-	return list, err
-}
-
 // Count returns how many contacts are listed.
 func (s *Service) Count() (n int, err error) {
 	err = s.cfg.DB.View(func(tx *store.Tx) error {
-		n = 0
-		for _, err := range contacts.Scan(tx, store.Range{}) {
-			if err != nil {
-				return err
-			}
-			n++
-		}
-		for row, err := range blocks.Scan(tx, store.Range{}) {
-			if err != nil {
-				return err
-			}
-			d, _, err := devices.Get(tx, row.Key)
-			if err != nil {
-				return err
-			}
-			if len(d.Contact) > 0 { // kept for the day it is unblocked
-				n--
-			}
-		}
-		return nil
+		t, _, err := totals.Get(tx, totalsKey())
+		n = int(t.Contacts)
+		return err
 	})
 	return n, err
 }

@@ -39,6 +39,9 @@ func Check(tx *store.Tx, self contact.ODID, d *store.Damages) error {
 			}
 		}
 	}
+	if err := checkIndex(tx, d); err != nil {
+		return err
+	}
 	for row, err := range blocks.Scan(tx, store.Range{}) {
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package relation
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,7 +104,7 @@ func (s *Service) enlist(tx *store.Tx, e *entry, d details) error {
 	e.row.Contact = id[:]
 	e.row.Marks.Removed = false
 	e.row.Marks.AddedSeq = e.mine.Seq
-	if err := contacts.Put(tx, id[:], d); err != nil {
+	if err := errors.Join(e.keep(tx, details{}, d), tally(tx, 1, 0)); err != nil {
 		return err
 	}
 	return tx.Emit(contact.Event{Type: contact.ContactAdded, At: now, Contact: e.peer, Detail: string(d.Source)})
@@ -123,7 +124,7 @@ func (s *Service) describe(tx *store.Tx, e *entry, change func(*details)) error 
 	if was.Name == d.Name && was.Remark == d.Remark && was.Chosen == d.Chosen {
 		return nil
 	}
-	if err := contacts.Put(tx, e.row.Contact, d); err != nil {
+	if err := e.keep(tx, was, d); err != nil {
 		return err
 	}
 	tx.OnCommit(func() { s.cfg.Changed(e.peer) })
@@ -167,10 +168,8 @@ func (s *Service) drop(tx *store.Tx, e *entry, part uint64) error {
 
 // bury leaves a tombstone of the entry's contact.
 func (s *Service) bury(tx *store.Tx, e *entry) error {
-	if len(e.row.Contact) > 0 {
-		if err := contacts.Delete(tx, e.row.Contact); err != nil {
-			return err
-		}
+	if err := e.discard(tx); err != nil {
+		return err
 	}
 	e.row.Contact, e.row.Marks.OldPair = nil, nil
 	e.row.Marks.Removed = true

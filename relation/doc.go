@@ -15,6 +15,11 @@
 // "relation/blocked", keyed by ODID: a row for each blocked device, contact or
 // not (block: when).
 //
+// "relation/names", keyed by a text in folded case, a zero byte and an ODID: an
+// empty row for each text that a contact is called by. "relation/totals", one row:
+// how many contacts and blocked devices there are. Both say again what the tables
+// above say, so that finding and counting cost the same with many contacts.
+//
 // Invariants: a statement of this device is durable before it is sent; its seq
 // only rises; every change and its event are one transaction.
 //

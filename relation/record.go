@@ -46,12 +46,18 @@ const (
 
 var (
 	devices  = store.NewTable[device]("relation/devices", 1)
-	contacts = store.NewTable[details]("relation/contacts", 1)
+	contacts = store.NewTable[details]("relation/contacts", 2, unchanged)
 	blocks   = store.NewTable[block]("relation/blocked", 1)
 )
 
 // Tables returns the tables of this package, for store.Open.
-func Tables() []store.Definition { return []store.Definition{devices, contacts, blocks} }
+func Tables() []store.Definition {
+	return []store.Definition{devices, contacts, blocks, names, totals}
+}
+
+// unchanged is the step to version 2 of the contacts. It keeps a program that
+// knows no index from changing them under it.
+func unchanged(key, value []byte) ([]byte, []byte, error) { return key, value, nil }
 
 // entry is the row of a device, taken apart.
 type entry struct {

@@ -1,11 +1,12 @@
 package relation
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"strings"
 
 	"contactsd/contact"
+	"contactsd/store"
 )
 
 // AmbiguousError says that a text names several contacts.
@@ -38,15 +39,14 @@ func (s *Service) Resolve(text string) (Contact, error) {
 	if notODID == nil {
 		return s.Get(peer)
 	}
-	list, err := s.List(false)
+	listed, blocked, err := s.named(text)
 	if err != nil {
 		return Contact{}, err
 	}
-	found := named(list, text)
-	if len(found) == 0 {
-		return s.resolveBlocked(text, notODID)
+	if len(listed) == 0 {
+		return one(blocked, text, notODID)
 	}
-	return one(found, text, notODID)
+	return one(listed, text, notODID)
 }
 
 // ResolveBlocked is Resolve among the blocked devices first.
@@ -56,31 +56,76 @@ func (s *Service) ResolveBlocked(text string) (Contact, error) {
 	if notODID == nil {
 		return s.Get(peer)
 	}
-	c, err := s.resolveBlocked(text, notODID)
-	if errors.Is(err, ErrNotFound) {
-		return s.Resolve(text)
-	}
-	return c, err
-}
-
-func (s *Service) resolveBlocked(text string, notODID error) (Contact, error) {
-	list, err := s.listBlocked()
+	listed, blocked, err := s.named(text)
 	if err != nil {
 		return Contact{}, err
 	}
-	return one(named(list, text), text, notODID)
+	if len(blocked) == 0 {
+		return one(listed, text, notODID)
+	}
+	return one(blocked, text, notODID)
 }
 
-// named returns those of list that text names.
-func named(list []Contact, text string) (found []Contact) {
+// named returns the contacts, and the blocked devices, that text names.
+func (s *Service) named(text string) (listed, blocked []Contact, err error) {
+	err = s.cfg.DB.View(func(tx *store.Tx) error {
+		listed, blocked = nil, nil
+		peers, err := candidates(tx, text)
+		if err != nil {
+			return err
+		}
+		for peer := range peers {
+			e, err := load(tx, peer)
+			if err != nil {
+				return err
+			}
+			c, err := s.assemble(tx, &e)
+			switch {
+			case err != nil:
+				return err
+			case e.listed():
+				listed = append(listed, c)
+			case e.blocked():
+				blocked = append(blocked, c)
+			}
+		}
+		return nil
+	})
+	sortByTitle(listed)
+	sortByTitle(blocked)
+	return listed, blocked, err
+}
+
+// candidates returns the devices that are called text, or whose ODID begins so.
+func candidates(tx *store.Tx, text string) (map[contact.ODID]bool, error) {
+	peers := make(map[contact.ODID]bool)
+	if text == "" {
+		return peers, nil
+	}
+	called, err := namesakes(tx, text)
+	if err != nil {
+		return nil, err
+	}
+	for _, peer := range called {
+		peers[peer] = true
+	}
 	lower := strings.ToLower(text)
-	for _, c := range list {
-		called := text != "" && (strings.EqualFold(c.Remark, text) || strings.EqualFold(c.Name, text))
-		if called || len(lower) >= minPrefix && strings.HasPrefix(c.ODID.String(), lower) {
-			found = append(found, c)
+	first, last, ok := contact.ODIDRange(lower)
+	if !ok || len(lower) < minPrefix {
+		return peers, nil
+	}
+	for row, err := range devices.Scan(tx, store.Range{From: first[:]}) {
+		if err != nil {
+			return nil, err
+		}
+		if bytes.Compare(row.Key, last[:]) > 0 {
+			break
+		}
+		if peer := contact.ODID(row.Key); strings.HasPrefix(peer.String(), lower) {
+			peers[peer] = true
 		}
 	}
-	return found
+	return peers, nil
 }
 
 // one returns the only one of found, or the error that says why there is none.

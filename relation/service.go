@@ -2,6 +2,7 @@ package relation
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -73,6 +74,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{cfg: cfg, self: cfg.Identity.Self(), log: cfg.Log, inbox: newInbox()}
 	s.keeper = newKeeper(s)
+	if err := s.index(); err != nil {
+		return nil, fmt.Errorf("relation: %w", err)
+	}
 	return s, nil
 }
 
