@@ -94,6 +94,7 @@ func (p *person) starts() {
 	n, err := node.New(node.Config{DB: db, Identity: p.id, Transport: link, Neighbourhood: link})
 	p.try(err)
 	link.SetMayDial(n.Relation.MayDial)
+	link.SetWhere(n.Relation.Where)
 	p.Node, p.db = n, db
 	ctx, cancel := context.WithCancel(context.Background())
 	p.stop = cancel

@@ -20,6 +20,9 @@
 // how many contacts and blocked devices there are. Both say again what the tables
 // above say, so that finding and counting cost the same with many contacts.
 //
+// Nothing is read at the start: the walk of Run looks at the devices in parts, and
+// the transport asks where one was when it is to be dialled.
+//
 // Invariants: a statement of this device is durable before it is sent; its seq
 // only rises; every change and its event are one transaction.
 //

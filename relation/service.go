@@ -128,6 +128,19 @@ func (s *Service) MayDial(peer contact.ODID) bool {
 	return err == nil && may
 }
 
+// Where returns where a device was the last time, for the transport to ask.
+func (s *Service) Where(peer contact.ODID) (addrs []transport.Address) {
+	err := s.cfg.DB.View(func(tx *store.Tx) error {
+		row, _, err := devices.Get(tx, peer[:])
+		addrs = row.Addresses
+		return err
+	})
+	if err != nil {
+		s.log.Error("relation: where a contact was can't be read", "peer", peer.Short(), "err", err)
+	}
+	return addrs
+}
+
 // issue signs st as the newest statement about the entry's device.
 func (s *Service) issue(e *entry, st contact.Statement) error {
 	signed, err := s.cfg.Identity.SignStatement(st)

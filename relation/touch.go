@@ -9,7 +9,6 @@ import (
 
 	"contactsd/contact"
 	"contactsd/store"
-	"contactsd/transport"
 )
 
 // How Run keeps in touch.
@@ -17,6 +16,10 @@ const (
 	maxDials   = 8 // exchanges at once with devices that are not connected
 	firstRetry = 5 * time.Second
 	lastRetry  = 15 * time.Minute
+
+	walkEvery = 5 * time.Minute
+	walkPart  = 64 // devices that are looked at in one go
+	walkPause = 2 * time.Millisecond
 )
 
 // keeper is Run's view of whom to exchange statements with, and when. Run's
@@ -33,6 +36,12 @@ type keeper struct {
 	order     schedule       // of due, with entries that are out of date
 	backlog   []contact.ODID // whose time has come while all dials were taken
 	dials     int
+
+	// The walk goes through all devices, in parts, and has those tried that are not
+	// planned for and whose whereabouts are known. So nothing is kept of the others,
+	// and a start reads no more than it can use.
+	from   []byte    // where the walk goes on, nil for its beginning
+	walkAt time.Time // when it goes on
 }
 
 func newKeeper(s *Service) *keeper {
@@ -64,7 +73,7 @@ type result struct {
 // offers the last statement about a removed one until it is acknowledged.
 func (s *Service) Run(ctx context.Context) error {
 	k := s.keeper
-	k.ctx = ctx
+	k.ctx, k.walkAt = ctx, time.Now()
 	cancel := s.cfg.Network.Watch(func(peer contact.ODID, up bool) {
 		if up {
 			s.inbox.put(notice{peer, connected})
@@ -73,9 +82,6 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 	})
 	defer cancel()
-	if err := k.begin(); err != nil {
-		return err
-	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -96,29 +102,37 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// begin tells the transport the stored addresses and plans a first try for
-// everybody there is a reason to reach.
-func (k *keeper) begin() error {
-	known := make(map[contact.ODID][]transport.Address)
+// walk looks at the next part of the devices.
+func (k *keeper) walk() error {
+	var part []store.Row[device]
+	more := false
 	err := k.s.cfg.DB.View(func(tx *store.Tx) error {
-		clear(known)
-		for row, err := range devices.Scan(tx, store.Range{}) {
+		part, more = nil, false
+		for row, err := range devices.Scan(tx, store.Range{From: k.from}) {
 			if err != nil {
 				return err
 			}
-			e, err := takeApart(contact.ODID(row.Key), row.Value, true)
-			if err != nil {
-				return err
+			if more = len(part) == walkPart; more {
+				k.from = row.Key
+				return nil
 			}
-			if e.listed() || contact.Unacknowledged(e.mine, e.row.Marks) {
-				known[e.peer] = e.row.Addresses
-			}
+			part = append(part, row)
 		}
 		return nil
 	})
-	for peer, addrs := range known {
-		k.s.cfg.Addresses.Learn(peer, addrs)
-		k.note(notice{peer, said})
+	if err != nil || !more {
+		k.from, k.walkAt = nil, time.Now().Add(walkEvery)
+	} else {
+		k.walkAt = time.Now().Add(walkPause)
+	}
+	for _, row := range part {
+		peer := contact.ODID(row.Key)
+		if k.connected[peer] || k.due[peer] != nil {
+			continue
+		}
+		if len(row.Value.Addresses) > 0 || k.s.cfg.Addresses.Knows(peer) {
+			k.note(notice{peer, said})
+		}
 	}
 	return err
 }
@@ -182,17 +196,36 @@ func (k *keeper) note(n notice) {
 	}
 }
 
-// next returns when the earliest exchange is due.
+// next returns when there is something to do.
 func (k *keeper) next() time.Time {
+	at := time.Now().Add(time.Hour)
 	if t, ok := k.upcoming(); ok {
-		return t.at
+		at = t.at
 	}
-	return time.Now().Add(time.Hour)
+	if k.idle() && k.walkAt.Before(at) {
+		at = k.walkAt
+	}
+	return at
 }
 
-// start begins what is due. Devices that have to be dialled take turns, for each
-// may take long to fail; whoever is connected does not wait for them.
+// idle reports whether there is room for more dials.
+func (k *keeper) idle() bool { return len(k.backlog) == 0 && k.dials < maxDials }
+
+// start begins what is due, and walks on while there is room.
 func (k *keeper) start() {
+	k.startDue()
+	if !k.idle() || time.Now().Before(k.walkAt) {
+		return
+	}
+	if err := k.walk(); err != nil {
+		k.s.log.Error("relation: devices can't be read", "err", err)
+	}
+	k.startDue()
+}
+
+// startDue begins what is due. Devices that have to be dialled take turns, for each
+// may take long to fail; whoever is connected does not wait for them.
+func (k *keeper) startDue() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for len(k.backlog) > 0 && k.dials < maxDials {
@@ -219,8 +252,10 @@ func (k *keeper) start() {
 	}
 }
 
+// exchange begins an exchange if there is a reason and a way. Else it is
+// forgotten: a connection, something new to say, or the walk brings it back.
 func (k *keeper) exchange(peer contact.ODID, a *attempt) {
-	if !k.s.MayDial(peer) {
+	if !k.s.MayDial(peer) || !k.connected[peer] && !k.s.cfg.Addresses.Knows(peer) {
 		delete(k.due, peer)
 		return
 	}

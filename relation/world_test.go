@@ -119,6 +119,7 @@ func (d *device) start() {
 	}
 	d.Service = s
 	d.link.SetMayDial(s.MayDial)
+	d.link.SetWhere(s.Where)
 	d.link.Serve(relation.Protocol, func(ctx context.Context, st transport.Stream) {
 		var party contact.Party
 		if err := db.View(func(tx *store.Tx) (err error) {

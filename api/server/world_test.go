@@ -89,6 +89,7 @@ func (u *user) start() {
 		u.t.Fatal(err)
 	}
 	dev.SetMayDial(n.Relation.MayDial)
+	dev.SetWhere(n.Relation.Where)
 	s, err := New(Config{Node: n, Socket: u.Socket, Store: filepath.Join(u.dir, "contacts.db"), Version: "test", Log: u.log})
 	if err != nil {
 		u.t.Fatal(err)

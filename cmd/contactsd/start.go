@@ -14,6 +14,7 @@ import (
 	"contactsd/internal/home"
 	"contactsd/node"
 	"contactsd/store"
+	"contactsd/transport"
 	"contactsd/transport/p2p"
 )
 
@@ -39,6 +40,7 @@ func start(h home.Home, cfg config, log *slog.Logger) (d *device, err error) {
 		Listen:   cfg.Listen,
 		MDNS:     cfg.MDNS,
 		MayDial:  func(peer contact.ODID) bool { return d.node.Relation.MayDial(peer) },
+		Where:    func(peer contact.ODID) []transport.Address { return d.node.Relation.Where(peer) },
 		Log:      log,
 	})
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"contactsd/node"
 	"contactsd/pairing"
 	"contactsd/store"
+	"contactsd/transport"
 	"contactsd/transport/p2p"
 )
 
@@ -49,6 +50,7 @@ func newDevice(path, listen string, log slog.Handler) (*device, error) {
 	d.net, err = p2p.New(p2p.Config{
 		Identity: id, Listen: []string{listen},
 		MayDial: func(peer contact.ODID) bool { return d.Relation.MayDial(peer) },
+		Where:   func(peer contact.ODID) []transport.Address { return d.Relation.Where(peer) },
 	})
 	if err == nil {
 		d.Node, err = node.New(node.Config{DB: db, Identity: id, Transport: d.net, Log: slog.New(log)})
