@@ -12,6 +12,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 )
 
 // config is what starts the daemon. Settings that users change while it runs
@@ -36,12 +37,12 @@ func defaults() config {
 
 // hasIPv6 tries: a kernel can have it and refuse it.
 func hasIPv6() bool {
-	l, err := net.Listen("tcp6", "[::1]:0")
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
-	l.Close()
-	return true
+	defer unix.Close(fd)
+	return unix.Bind(fd, &unix.SockaddrInet6{Addr: [16]byte(net.IPv6loopback)}) == nil
 }
 
 // loadConfig reads the file at path over the defaults, the environment over the

@@ -27,8 +27,9 @@ type device struct {
 }
 
 // start makes the device of a home. What takes long is done at once: the network
-// beside the store, and the API while the network begins to listen. That comes
-// last, so that whoever connects has the device asked from that moment on.
+// beside the store, then the API while the network begins to listen. Listening
+// comes after the node, so that whoever connects has the device asked from that
+// moment on.
 func start(h home.Home, cfg config, log *slog.Logger) (d *device, err error) {
 	id, isNew, err := openIdentity(h)
 	if err != nil {
@@ -46,39 +47,45 @@ func start(h home.Home, cfg config, log *slog.Logger) (d *device, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err == nil {
-			return
-		}
-		err = errors.Join(err, d.network.Close())
-		if d.db != nil {
-			err = errors.Join(err, d.db.Close())
-		}
-	}()
-	err = both(d.network.Prepare, func() (err error) {
-		if isNew {
-			// Before there is a store: one without its key is an accident.
-			if err := id.Save(h.Key); err != nil {
-				return err
-			}
-		}
-		if d.db, err = store.Open(h.Store, store.Options{}, node.Tables()...); err != nil {
+	composed := make(chan bool, 1)
+	err = both(func() error {
+		err := d.network.Prepare()
+		if there := <-composed; !there || err != nil {
 			return err
 		}
-		d.node, err = node.New(node.Config{DB: d.db, Identity: id, Transport: d.network, Neighbourhood: d.network, Log: log})
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = both(func() error { return d.listen(cfg.Listen, log) }, func() (err error) {
+		return d.listen(cfg.Listen, log)
+	}, func() error {
+		err := d.compose(h, id, isNew, log)
+		composed <- err == nil
+		if err != nil {
+			return err
+		}
 		d.api, err = server.New(server.Config{Node: d.node, Socket: h.Socket, Store: h.Store, Version: version, Log: log})
 		return err
 	})
 	if err != nil {
+		err = errors.Join(err, d.network.Close())
+		if d.db != nil {
+			err = errors.Join(err, d.db.Close())
+		}
 		return nil, err
 	}
 	return d, nil
+}
+
+// compose opens the store and makes the node.
+func (d *device) compose(h home.Home, id *identity.Identity, isNew bool, log *slog.Logger) (err error) {
+	if isNew {
+		// Before there is a store: one without its key is an accident.
+		if err := id.Save(h.Key); err != nil {
+			return err
+		}
+	}
+	if d.db, err = store.Open(h.Store, store.Options{}, node.Tables()...); err != nil {
+		return err
+	}
+	d.node, err = node.New(node.Config{DB: d.db, Identity: id, Transport: d.network, Neighbourhood: d.network, Log: log})
+	return err
 }
 
 // both runs two functions at once and returns what failed.
