@@ -19,13 +19,20 @@ func Floor() (release func()) {
 	return func() { runtime.KeepAlive(reserved) }
 }
 
-// Pause keeps the collector from running until resume is called, which has it
-// run at once: what a start leaves behind is collected when nobody waits for it.
-// A limit set by GOMEMLIMIT still holds.
+// paused is how much memory may be in use before the collector runs all the
+// same: the floor, what a process has, and some twenty megabytes of garbage.
+const paused = 40 << 20 // bytes
+
+// Pause keeps the collector from running, up to 40 MiB in use, until resume is
+// called, which has it run at once: what a start leaves behind is collected when
+// nobody waits for it.
 func Pause() (resume func()) {
+	limit := debug.SetMemoryLimit(-1)
+	debug.SetMemoryLimit(min(limit, paused))
 	percent := debug.SetGCPercent(-1)
 	return func() {
 		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
 		runtime.GC()
 	}
 }

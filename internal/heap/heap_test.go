@@ -34,10 +34,21 @@ func TestFloorSparesCollections(t *testing.T) {
 	}
 }
 
-func TestPauseEndsWithACollection(t *testing.T) {
+func litter(mib int) func() {
+	return func() {
+		for range mib << 10 {
+			sink = make([]byte, 1<<10)
+		}
+	}
+}
+
+func TestPauseIsBoundedAndEndsWithACollection(t *testing.T) {
 	resume := heap.Pause()
-	if n := collections(garbage); n > 0 {
+	if n := collections(litter(4)); n > 0 {
 		t.Errorf("%d collections while they are paused", n)
+	}
+	if n := collections(litter(200)); n < 4 {
+		t.Errorf("%d collections over 200 MiB of garbage", n)
 	}
 	if n := collections(resume); n == 0 {
 		t.Error("no collection at the end")
