@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"path/filepath"
 	"strings"
@@ -42,7 +41,7 @@ func (b *bench) api(ctx context.Context) ([]row, error) {
 		}
 		calls = append(calls, time.Since(began))
 	}
-	here, there, err := couple(ctx, filepath.Join(b.dir, "api-bare"), slog.DiscardHandler)
+	here, there, err := couple(ctx, filepath.Join(b.dir, "api-bare"))
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -45,12 +44,12 @@ func (b *bench) breakdown(ctx context.Context) ([]row, error) {
 // apart pairs two devices and returns how long it took to reach one by its
 // address, to reach it again when it was known, and to pair over that connection.
 func apart(ctx context.Context, dir, listen string) (took [3]time.Duration, err error) {
-	ana, err := newDevice(dir+"-a", listen, slog.DiscardHandler)
+	ana, err := newDevice(dir+"-a", listen)
 	if err != nil {
 		return took, err
 	}
 	defer func() { err = errors.Join(err, ana.stop()) }()
-	bob, err := newDevice(dir+"-b", listen, slog.DiscardHandler)
+	bob, err := newDevice(dir+"-b", listen)
 	if err != nil {
 		return took, err
 	}
@@ -68,7 +67,7 @@ func apart(ctx context.Context, dir, listen string) (took [3]time.Duration, err 
 	}
 	took[0] = time.Since(began)
 
-	other, err := newDevice(dir+"-c", listen, slog.DiscardHandler)
+	other, err := newDevice(dir+"-c", listen)
 	if err != nil {
 		return took, err
 	}

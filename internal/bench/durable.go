@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -13,80 +12,31 @@ import (
 	"time"
 
 	"contactsd/contact"
-	"contactsd/identity"
 	"contactsd/message"
-	"contactsd/node"
-	"contactsd/pairing"
 	"contactsd/store"
-	"contactsd/transport"
-	"contactsd/transport/p2p"
 )
 
 // How the durable messages are measured.
 const (
 	bodySize = 1 << 10
 	runLasts = 1500 * time.Millisecond
-	loopback = "/ip4/127.0.0.1/tcp/0"
 )
 
-// device is a whole node in this process, on a store that syncs, over TCP on
-// loopback: what the daemon is without its API.
-type device struct {
-	*node.Node
-	net  *p2p.Transport
-	stop func() error
+// flight is how many messages are under way at once, and the aim of that.
+type flight struct {
+	many int
+	aim  float64
 }
 
-func newDevice(path, listen string, log slog.Handler) (*device, error) {
-	id, err := identity.Generate()
-	if err != nil {
-		return nil, err
-	}
-	db, err := store.Open(path, store.Options{}, node.Tables()...)
-	if err != nil {
-		return nil, err
-	}
-	d := &device{}
-	d.net, err = p2p.New(p2p.Config{
-		Identity: id, Listen: []string{listen},
-		MayDial: func(peer contact.ODID) bool { return d.Relation.MayDial(peer) },
-		Where:   func(peer contact.ODID) []transport.Address { return d.Relation.Where(peer) },
-	})
-	if err == nil {
-		d.Node, err = node.New(node.Config{DB: db, Identity: id, Transport: d.net, Log: slog.New(log)})
-	}
-	if err == nil {
-		err = d.net.Listen()
-	}
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Run(ctx) }()
-	d.stop = func() error {
-		cancel()
-		return errors.Join(<-ended, db.Close())
-	}
-	return d, nil
-}
+func flights() []flight { return []flight{{1, 650}, {64, 10_000}, {512, 25_000}} }
 
-// couple makes two devices that are paired, of which the first logs.
-func couple(ctx context.Context, dir string, log slog.Handler) (ana, bob *device, err error) {
-	if ana, err = newDevice(dir+"-a", loopback, log); err != nil {
-		return nil, nil, err
-	}
-	if bob, err = newDevice(dir+"-b", loopback, slog.DiscardHandler); err != nil {
-		return nil, nil, errors.Join(err, ana.stop())
-	}
-	code, hide := showing(ctx, ana)
-	defer hide()
-	_, err = bob.Pairing.Enter(ctx, <-code, pairing.EnterOptions{Address: ana.net.Own()[0]})
-	if err != nil {
-		return nil, nil, errors.Join(err, ana.stop(), bob.stop())
-	}
-	return ana, bob, nil
-}
+// upon says when another message may be sent.
+type upon int
+
+const (
+	uponAck   upon = iota // when the sender has the acknowledgement
+	uponEvent             // when the sender's store has it
+)
 
 // durable measures messages of 1 KiB that are on the sender's disk before Send
 // returns and on the receiver's before it acknowledges, at so many in flight, and
@@ -95,10 +45,7 @@ func couple(ctx context.Context, dir string, log slog.Handler) (ana, bob *device
 // follow the events, when it is written down that it was.
 func (b *bench) durable(ctx context.Context) ([]row, error) {
 	var rows []row
-	for _, flight := range []struct {
-		many int
-		aim  float64
-	}{{1, 650}, {64, 10_000}, {512, 25_000}} {
+	for _, flight := range flights() {
 		var ours, told, floor []float64
 		for i := range b.runs {
 			dir := filepath.Join(b.dir, fmt.Sprintf("durable-%d-%d", flight.many, i))
@@ -125,32 +72,19 @@ func (b *bench) durable(ctx context.Context) ([]row, error) {
 	return rows, nil
 }
 
-// upon says when another message may be sent.
-type upon int
-
-const (
-	uponAck   upon = iota // when the sender has the acknowledgement
-	uponEvent             // when the sender's store has it
-)
-
-// ackLog is the log of a device, of which it takes acknowledgements.
-type ackLog struct {
-	slog.Handler
-	acked func()
-}
-
-func (ackLog) Enabled(context.Context, slog.Level) bool { return true }
-
-func (l ackLog) Handle(_ context.Context, r slog.Record) error {
-	if r.Message == message.LogAcknowledged {
-		l.acked()
+// featureRate returns the messages a second between two new devices.
+func featureRate(ctx context.Context, dir string, many int, next upon) (float64, error) {
+	ana, bob, err := couple(ctx, dir)
+	if err != nil {
+		return 0, err
 	}
-	return nil
+	rate, err := rateBetween(ctx, ana, bob, many, next)
+	return rate, errors.Join(err, ana.stop(), bob.stop())
 }
 
-// featureRate returns the messages a second between two devices.
-func featureRate(ctx context.Context, dir string, many int, next upon) (rate float64, err error) {
-	tokens := make(chan struct{}, many)
+// rateBetween returns the messages a second from one device to the other.
+func rateBetween(ctx context.Context, ana, bob *device, many int, next upon) (float64, error) {
+	tokens := make(chan struct{}, 2*many)
 	for range many {
 		tokens <- struct{}{}
 	}
@@ -159,20 +93,14 @@ func featureRate(ctx context.Context, dir string, many int, next upon) (rate flo
 		delivered.Add(1)
 		tokens <- struct{}{}
 	}
-	var log slog.Handler = slog.DiscardHandler
-	if next == uponAck {
-		log = ackLog{log, arrived}
-	}
-	ana, bob, err := couple(ctx, dir, log)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, ana.stop(), bob.stop()) }()
 	following, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var work sync.WaitGroup
 	if next == uponEvent {
 		work.Go(func() { stop(follow(following, ana.DB, arrived)) })
+	} else {
+		ana.acks.acked.Store(&arrived)
+		defer ana.acks.acked.Store(nil)
 	}
 	body := bytes.Repeat([]byte("m"), bodySize)
 	began := time.Now()

@@ -26,8 +26,8 @@ const (
 	clockTick  = 10 * time.Millisecond // of /proc, USER_HZ is 100 everywhere
 )
 
-// idle measures the start of a daemon with an empty home, and what it takes while
-// nobody does anything, beside a libp2p host that does nothing else.
+// idle measures what a daemon takes while nobody does anything, beside a libp2p
+// host that does nothing else.
 func (b *bench) idle(ctx context.Context) ([]row, error) {
 	if err := b.build(ctx); err != nil {
 		return nil, err
@@ -36,7 +36,6 @@ func (b *bench) idle(ctx context.Context) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	var start []time.Duration
 	var pids, bare []int
 	for i := range b.runs {
 		d := devices.New(b.program("contactsd"), filepath.Join(b.dir, fmt.Sprintf("idle-%d", i)), "Ana")
@@ -44,7 +43,6 @@ func (b *bench) idle(ctx context.Context) ([]row, error) {
 			return nil, err
 		}
 		defer d.Stop(syscall.SIGTERM)
-		start = append(start, d.Started)
 		pids = append(pids, d.PID())
 		host := exec.CommandContext(ctx, self, "-barehost")
 		host.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -65,7 +63,6 @@ func (b *bench) idle(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	return []row{
-		compare("start until the daemon answers, empty home", median(start), "ms", "limit", 45),
 		compare("memory of an idle daemon (RssAnon)", memory, "MiB", "limit", 33),
 		compare("memory of an idle daemon (RssAnon)", memory, "MiB", "bare libp2p host", hostMemory),
 		compare("CPU of an idle daemon a minute", cpu, "ms", "limit", 17),
@@ -156,5 +153,37 @@ func runBareHost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := t.Listen(); err != nil {
+		return err
+	}
+	fmt.Println("listening")
 	return t.Run(ctx)
+}
+
+// bareStart is how long that process takes until it listens.
+func bareStart(ctx context.Context) (took time.Duration, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	host := exec.CommandContext(ctx, self, "-barehost")
+	host.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := host.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	if err := host.Start(); err != nil {
+		return 0, err
+	}
+	_, err = bufio.NewReader(out).ReadString('\n')
+	took = time.Since(began)
+	return took, errors.Join(err, host.Process.Signal(os.Interrupt), host.Wait())
+}
+
+// nothing is how long a process of the daemon takes that does nothing.
+func (b *bench) nothing(ctx context.Context) (took time.Duration, err error) {
+	began := time.Now()
+	err = exec.CommandContext(ctx, b.program("contactsd"), "--version").Run()
+	return time.Since(began), err
 }

@@ -1,7 +1,7 @@
 // Command bench measures what a person waits for, with the real programs on
 // loopback, beside a floor measured in the same run, and prints one table.
 //
-//	go run ./internal/bench [-n RUNS] [-only NAME] [-json]
+//	go run ./internal/bench [-n RUNS] [-only NAME] [-contacts N] [-messages N] [-json]
 package main
 
 import (
@@ -36,6 +36,8 @@ type row struct {
 func main() {
 	runs := flag.Int("n", 15, "runs of each measurement; medians are printed")
 	only := flag.String("only", "", "measure only what the names begin with, such as pairing or durable")
+	contacts := flag.Int("contacts", 100_000, "contacts of a device that has many")
+	messages := flag.Int("messages", 1_000_000, "messages that wait, or waited, on a device that has many")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process to a file")
 	asJSON := flag.Bool("json", false, "print a JSON array")
 	bareHost := flag.Bool("barehost", false, "be a libp2p host and no more, for a measurement of this program")
@@ -50,7 +52,9 @@ func main() {
 		}
 		return
 	}
-	rows, err := profiled(*profile, func() ([]row, error) { return measure(ctx, *runs, *only) })
+	rows, err := profiled(*profile, func() ([]row, error) {
+		return measure(ctx, &bench{runs: *runs, manyContacts: max(*contacts, fewContacts), manyMessages: max(*messages, 1)}, *only)
+	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -91,13 +95,13 @@ func table(rows []row) error {
 	return w.Flush()
 }
 
-func measure(ctx context.Context, runs int, only string) ([]row, error) {
+func measure(ctx context.Context, b *bench, only string) ([]row, error) {
 	dir, err := os.MkdirTemp("", "contactsd-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{dir: dir, runs: runs}
+	b.dir = dir
 	var rows []row
 	for _, m := range []struct {
 		name string
@@ -111,6 +115,10 @@ func measure(ctx context.Context, runs int, only string) ([]row, error) {
 		{"durable", b.durable},
 		{"api", b.api},
 		{"idle", b.idle},
+		{"ready", b.ready},
+		{"contacts", b.contacts},
+		{"queue", b.queue},
+		{"backlog", b.backlog},
 	} {
 		if !strings.HasPrefix(m.name, only) {
 			continue
@@ -129,9 +137,13 @@ type bench struct {
 	dir   string
 	runs  int
 	built bool
+
+	manyContacts, manyMessages int
 }
 
-func (b *bench) program(name string) string { return filepath.Join(b.dir, name) }
+func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
+
+func (b *bench) program(name string) string { return b.path(name) }
 
 // build links the programs as a release does, once.
 func (b *bench) build(ctx context.Context) error {
