@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -524,4 +525,23 @@ func FuzzSession(f *testing.F) {
 			t.Fatalf("the message is %s, %v", got.State, err)
 		}
 	})
+}
+
+// Windows bound the bytes of bodies: a peer must not add others to what is kept.
+func TestAFrameKeepsNothingButItsFields(t *testing.T) {
+	e, id := testEpoch(7), testID(8)
+	for name, f := range goldenFrames() {
+		more := frame{
+			Type: f.Type, Epoch: cmp.Or(f.Epoch, &e), Seq: cmp.Or(f.Seq, 1), To: cmp.Or(f.To, 2), ID: cmp.Or(f.ID, &id),
+			At: cmp.Or(f.At, 3), Kind: cmp.Or(f.Kind, "k"), Body: []byte(cmp.Or(string(f.Body), "b")),
+			Skip: cmp.Or(f.Skip, skipLost), Words: cmp.Or(f.Words, "w"), Have: cmp.Or(f.Have, &have{}),
+		}
+		got, err := read(transport.NewFrameReader(bytes.NewReader(frames(t, more)), maxFrame))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if kept, want := frames(t, got), frames(t, f); !bytes.Equal(kept, want) {
+			t.Errorf("%s: %x is kept, want %x", name, kept, want)
+		}
+	}
 }
