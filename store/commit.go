@@ -15,8 +15,9 @@ import (
 // it hands over to the first of them. So a lone writer commits at once, many
 // share the fsyncs, and nobody leads for longer than one commit of its own.
 
-// maxBatch bounds the functions of one commit, and with it the memory and time
-// that the first of them waits for.
+// maxBatch bounds the functions of one commit, those that callers wait for and
+// those that nobody does alike, and with it the memory and time that the first of
+// them waits for.
 const maxBatch = 1024
 
 // patience is how often a leader lets others run before it stops expecting
@@ -123,7 +124,7 @@ func (db *DB) gather(patient bool) {
 func (db *DB) lead(own *request) {
 	db.mu.Lock()
 	n := min(len(db.queue), maxBatch)
-	batch := db.takeLater(db.queue[:n:n])
+	batch := db.takeWaiting(db.queue[:n:n])
 	db.queue = db.queue[n:]
 	broken := db.broken
 	db.mu.Unlock()
@@ -159,7 +160,7 @@ func (db *DB) handOver(own *request, batch []*request) {
 		db.queue = append(left, db.queue...)
 	}
 	if later != nil {
-		db.putLater(append(later, db.later...))
+		db.putWaiting(append(later, db.waiting...))
 	}
 	db.crowd = callers + len(db.queue)
 	var next *request

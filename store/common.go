@@ -37,12 +37,9 @@ type common struct {
 func (s *shared) flush(db *DB) (wrote, emitted bool, err error) {
 	for _, c := range s.common {
 		tx := &Tx{db: db, shared: s, writable: true}
-		err := c.Flush(tx)
-		tx.over = true
-		if err == nil {
-			err = tx.damage
-		}
-		if err != nil {
+		r := request{fn: c.Flush} // so that a panic is everybody's error, and nobody's panic
+		r.run(tx)
+		if err := r.err; err != nil {
 			return false, false, fmt.Errorf("before the commit: %w", err)
 		}
 		wrote = wrote || tx.wrote

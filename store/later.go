@@ -6,22 +6,23 @@ import "errors"
 // made at once if there is nothing else to do. Then done is called with what
 // Update would have returned, the value of a panic included: on another goroutine,
 // outside of any transaction, and it must be short. Functions take effect in the
-// order in which they were given to Later. Close does not leave any behind.
+// order in which they were given to Later. Close commits what is left, and may
+// return before done was called for it.
 func (db *DB) Later(fn func(*Tx) error, done func(error)) {
 	r := &request{fn: fn, done: done}
 	db.mu.Lock()
 	closed := db.closed
 	if !closed {
-		db.putLater(append(db.later, r))
+		db.putWaiting(append(db.waiting, r))
 	}
 	db.mu.Unlock()
 	if closed {
-		done(ErrClosed)
+		go done(ErrClosed)
 	}
 }
 
-// flush commits what Later was given and nobody has taken along.
-func (db *DB) flush() {
+// commitWaiting commits what Later was given and nobody has taken along.
+func (db *DB) commitWaiting() {
 	ended := false
 	defer func() {
 		if ended {
@@ -29,19 +30,19 @@ func (db *DB) flush() {
 		}
 		db.mu.Lock() // a function ended this goroutine: another one goes on
 		db.flushing = false
-		db.putLater(db.later)
+		db.putWaiting(db.waiting)
 		db.mu.Unlock()
 	}()
 	for {
 		// The functions learn of errors themselves.
 		err := db.update(&request{fn: func(*Tx) error { return nil }, patient: true})
 		db.mu.Lock()
-		left := db.later
+		left := db.waiting
 		if len(left) > 0 && !errors.Is(err, ErrClosed) {
 			db.mu.Unlock()
 			continue
 		}
-		db.later, db.flushing = nil, false
+		db.waiting, db.flushing = nil, false
 		db.mu.Unlock()
 		ended = true
 		for _, r := range left {
@@ -51,21 +52,21 @@ func (db *DB) flush() {
 	}
 }
 
-// takeLater adds what waits to a batch, before it. The caller holds mu.
-func (db *DB) takeLater(batch []*request) []*request {
-	n := min(len(db.later), maxBatch)
-	batch = append(db.later[:n:n], batch...)
-	db.putLater(db.later[n:])
+// takeWaiting adds what waits to a batch, before it. The caller holds mu.
+func (db *DB) takeWaiting(batch []*request) []*request {
+	n := min(len(db.waiting), maxBatch)
+	batch = append(db.waiting[:n:n], batch...)
+	db.putWaiting(db.waiting[n:])
 	return batch
 }
 
-// putLater has functions wait for the next commit, whatever waited before, and
+// putWaiting has functions wait for the next commit, whatever waited before, and
 // makes sure that there will be one. The caller holds mu.
-func (db *DB) putLater(list []*request) {
-	db.later = list
+func (db *DB) putWaiting(list []*request) {
+	db.waiting = list
 	if len(list) > 0 && !db.flushing {
 		db.flushing = true
-		go db.flush()
+		go db.commitWaiting()
 	}
 }
 

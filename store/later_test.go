@@ -234,6 +234,25 @@ func TestFailureTakesBackWhatIsCommon(t *testing.T) {
 	}
 }
 
+func TestPanicOfAFlushIsAnErrorOfEverybody(t *testing.T) {
+	db := newTest(t)
+	errs := together(t, db, putNote("a"), func(tx *Tx) error {
+		tx.Common("bad", func() Common { return bad{} })
+		return nil
+	})
+	for _, err := range errs {
+		if !errors.Is(err, errOwn) {
+			t.Fatal(errs)
+		}
+	}
+	put(t, db, "b", "b")
+	wantKeys(t, db, "b")
+}
+
+type bad struct{}
+
+func (bad) Flush(*Tx) error { panic(errOwn) }
+
 func TestFailedFlushFailsTheCommit(t *testing.T) {
 	db := newTest(t)
 	errs := together(t, db, putNote("a"), func(tx *Tx) error { tallyOf(tx).err = errOwn; return nil })

@@ -42,7 +42,7 @@ type DB struct {
 
 	mu       sync.Mutex // guards what follows, held for moments only
 	queue    []*request // in order; the first one leads or is about to
-	later    []*request // in order; they go along with the next commit
+	waiting  []*request // in order; they go along with the next commit
 	flushing bool       // a goroutine is about to see to that
 	leading  bool
 	crowd    int // callers seen around the last commit
@@ -193,7 +193,7 @@ func syncDir(dir string) error {
 // Update that came before are finished, later ones get ErrClosed.
 func (db *DB) Close() error {
 	db.mu.Lock()
-	for len(db.later) > 0 && !db.closed {
+	for len(db.waiting) > 0 && !db.closed {
 		db.mu.Unlock()
 		_ = db.Update(func(*Tx) error { return nil }) // takes them along; they learn of errors
 		db.mu.Lock()
