@@ -78,7 +78,8 @@ type batch struct {
 	tx  *store.Tx
 	now time.Time
 	to  map[contact.ODID]*recipient
-	new []Outgoing // that were put into the outbox
+	// What was put into the outbox, for the log.
+	queued []traced
 }
 
 // recipient is a contact that a batch has messages for.
@@ -126,10 +127,8 @@ func (b *batch) end() error {
 	}
 	b.tx.OnCommit(func() {
 		b.s.traffic.queued.Add(uint64(added))
-		if b.s.tracing() {
-			for _, m := range b.new {
-				b.s.trace(LogQueued, m.To, m.ID)
-			}
+		for _, m := range b.queued {
+			b.s.trace(LogQueued, m.peer, m.id)
 		}
 		for id, r := range b.to {
 			if r.added > 0 {

@@ -92,19 +92,11 @@ func checkHistory(tx *store.Tx, d *store.Damages) error {
 		if !found || at != (place{peer, orderOf(row.Key), row.Value.Direction}) {
 			d.Add(table, row.Key, "its id leads elsewhere")
 		}
-		if row.Value.State != Queued {
-			continue
-		}
-		_, waits, err := outboxTable.Get(tx, row.Key)
-		if err == nil && !waits {
-			r := row.Value
-			err = r.arrived(tx, place{Contact: peer, Order: orderOf(row.Key)})
-			if errors.Is(err, store.ErrCorrupt) {
-				d.Add(table, row.Key, "queued and not in the outbox, nor delivered")
-				err = nil
-			}
-		}
-		if err != nil {
+		_, _, err = row.Value.resolve(tx, place{Contact: peer, Order: orderOf(row.Key)})
+		switch {
+		case errors.Is(err, errNeither):
+			d.Add(table, row.Key, "queued and not in the outbox, nor delivered")
+		case err != nil:
 			return err
 		}
 	}

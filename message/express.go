@@ -9,13 +9,13 @@ import "contactsd/contact"
 type express struct {
 	frames  int // that may still be taken
 	bytes   int
-	list    []fresh  // numbers in a row, perhaps not committed yet
+	list    []parcel // numbers in a row, perhaps not committed yet
 	durable position // the newest number that is known to be committed
 	behind  bool     // there is more on the disk
 }
 
-// fresh is a message that was just queued.
-type fresh struct {
+// parcel is a message that was just queued.
+type parcel struct {
 	frame frame
 	order uint64
 }
@@ -36,7 +36,7 @@ func (s *Service) admit(peer contact.ODID, size int) bool {
 
 // post takes a message that was admitted and got a number. A transaction that
 // runs anew gives a number again: then the last message to get it counts.
-func (s *Service) post(peer contact.ODID, f fresh) {
+func (s *Service) post(peer contact.ODID, f parcel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.sched.lanes[peer]
@@ -68,7 +68,7 @@ func (x *express) committed(p position, behind bool) {
 // take returns the messages that follow pos and are committed. It is whole if
 // there is nothing else to be sent, else the disk has to be read. The caller
 // holds mu.
-func (x *express) take(pos position) (list []fresh, whole bool) {
+func (x *express) take(pos position) (list []parcel, whole bool) {
 	n := 0
 	for n < len(x.list) {
 		p := x.list[n].frame.position()
@@ -85,6 +85,7 @@ func (x *express) take(pos position) (list []fresh, whole bool) {
 // window has room for. The caller holds mu.
 func (x *express) grant(pos position, frames, bytes int) {
 	for len(x.list) > 0 && x.list[0].frame.position().compare(pos) <= 0 {
+		x.list[0] = parcel{} // let go of its body
 		x.list = x.list[1:]
 	}
 	if len(x.list) > 0 && !pos.precedes(x.list[0].frame.position()) {
@@ -96,9 +97,9 @@ func (x *express) grant(pos position, frames, bytes int) {
 	x.frames, x.bytes = max(frames-len(x.list), 0), max(bytes, 0)
 }
 
-// fresh says that an active lane is about to look for what is new, and returns it
+// express says that an active lane is about to look for what is new, and returns it
 // if it need not be read from the disk.
-func (s *Service) fresh(l *lane, pos position, frames, bytes int) (c cargo, whole bool) {
+func (s *Service) express(l *lane, pos position, frames, bytes int) (c cargo, whole bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	renewed := l.renewed

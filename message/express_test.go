@@ -13,8 +13,8 @@ import (
 	"contactsd/store"
 )
 
-func freshAt(e Epoch, seq uint64) fresh {
-	return fresh{frame: msg(e, seq, byte(seq)), order: 100 + seq}
+func parcelAt(e Epoch, seq uint64) parcel {
+	return parcel{frame: msg(e, seq, byte(seq)), order: 100 + seq}
 }
 
 func TestExpressTakesWhatFollowsAndIsCommitted(t *testing.T) {
@@ -44,7 +44,7 @@ func TestExpressTakesWhatFollowsAndIsCommitted(t *testing.T) {
 			s := &Service{sched: newSchedule()}
 			s.sched.lanes[l.peer] = l
 			for _, seq := range c.posted {
-				s.post(l.peer, freshAt(e, seq))
+				s.post(l.peer, parcelAt(e, seq))
 			}
 			l.express.committed(c.durable, c.behind)
 			list, whole := l.express.take(c.after)
@@ -79,7 +79,7 @@ func TestExpressAdmitsNoMoreThanTheWindowHas(t *testing.T) {
 			t.Errorf("%d: %d bytes: admitted %t", i, c.size, got)
 		}
 	}
-	s.post(l.peer, freshAt(testEpoch(1), 5))
+	s.post(l.peer, parcelAt(testEpoch(1), 5))
 	s.grant(l, cargo{pos: position{testEpoch(1), 4}}, 1, 100)
 	if s.admit(l.peer, 1) {
 		t.Error("what is numbered already does not count")

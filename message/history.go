@@ -88,20 +88,6 @@ func pageSize(n int) (int, error) {
 	return n, nil
 }
 
-// Get returns one message, or an error that wraps ErrNotFound.
-func (s *Service) Get(id ID) (Message, error) {
-	var m Message
-	err := s.db.View(func(tx *store.Tx) error {
-		at, r, err := find(tx, id)
-		if err != nil {
-			return err
-		}
-		m, err = s.complete(tx, at, r)
-		return err
-	})
-	return m, err
-}
-
 // MarkRead marks the incoming messages of a contact as read up to one of them.
 // The error wraps ErrNotFound if that is none of the contact's.
 func (s *Service) MarkRead(peer contact.ODID, upTo ID) error {
@@ -160,95 +146,4 @@ func markRead(tx *store.Tx, id contact.ODID, upTo ID) (more bool, err error) {
 		return false, emit(tx, contact.MessageState, id, upTo, Read)
 	}
 	return more, nil
-}
-
-// Counts are totals over all contacts.
-type Counts struct {
-	Queued int // messages in the outbox
-}
-
-// Counts returns the totals.
-func (s *Service) Counts() (Counts, error) {
-	var c Counts
-	err := s.db.View(func(tx *store.Tx) error {
-		self, err := booksOf(tx).device(tx)
-		if err == nil {
-			c.Queued = int(self.Queued)
-		}
-		return err
-	})
-	return c, err
-}
-
-// Waiting returns how many messages wait for a contact.
-func (s *Service) Waiting(peer contact.ODID) (n int, err error) {
-	err = s.db.View(func(tx *store.Tx) error {
-		a, err := getAccount(tx, peer)
-		if err == nil {
-			n = int(a.Queued)
-		}
-		return err
-	})
-	return n, err
-}
-
-func find(tx *store.Tx, id ID) (place, record, error) {
-	at, found, err := idTable.Get(tx, id[:])
-	if err != nil {
-		return place{}, record{}, err
-	}
-	var r record
-	if found {
-		r, found, err = historyTable.Get(tx, placeKey(at.Contact, at.Order))
-	}
-	if err == nil && !found {
-		err = fmt.Errorf("%w: %s", ErrNotFound, id)
-	}
-	return at, r, err
-}
-
-// arrived completes what the history says of a message that was taken out of the
-// outbox without being written again: it was delivered.
-func (r *record) arrived(tx *store.Tx, at place) error {
-	if r.State != Queued {
-		return nil
-	}
-	scan := store.Range{Prefix: at.Contact[:], From: placeKey(at.Contact, at.Order)}
-	for row, err := range deliveredTable.Scan(tx, scan) {
-		if err != nil {
-			return err
-		}
-		r.State, r.Delivered = Delivered, row.Value
-		return nil
-	}
-	return fmt.Errorf("message %d with %s is neither in the outbox nor delivered: %w", at.Order, at.Contact.Short(), store.ErrCorrupt)
-}
-
-// complete adds to a message when it arrived, or why it waits.
-func (s *Service) complete(tx *store.Tx, at place, r record) (Message, error) {
-	if r.State != Queued {
-		return r.message(at.Contact, at.Order), nil
-	}
-	p, waits, err := outboxTable.Get(tx, placeKey(at.Contact, at.Order))
-	if err != nil {
-		return Message{}, err
-	}
-	if !waits {
-		err := r.arrived(tx, at)
-		return r.message(at.Contact, at.Order), err
-	}
-	m := r.message(at.Contact, at.Order)
-	peer, err := getAccount(tx, at.Contact)
-	if err != nil {
-		return m, err
-	}
-	v, known, err := s.relation(tx, at.Contact)
-	if err != nil {
-		return m, err
-	}
-	if !known {
-		v = contact.View{}
-	}
-	m.Waiting = s.waiting(at.Contact, peer.peerRecord, p, v)
-	return m, nil
 }

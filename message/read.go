@@ -20,15 +20,9 @@ func All(tx *store.Tx, peer contact.ODID, after uint64) iter.Seq2[Message, error
 			}
 			at := place{Contact: peer, Order: orderOf(row.Key)}
 			r := row.Value
-			if r.State == Queued {
-				_, waits, err := outboxTable.Get(tx, row.Key)
-				if err == nil && !waits {
-					err = r.arrived(tx, at)
-				}
-				if err != nil {
-					yield(Message{}, err)
-					return
-				}
+			if _, _, err := r.resolve(tx, at); err != nil {
+				yield(Message{}, err)
+				return
 			}
 			if !yield(r.message(peer, at.Order), nil) {
 				return

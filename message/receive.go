@@ -138,10 +138,11 @@ func (s *Service) receive(st transport.Stream, in *intake) error {
 	}
 }
 
-// hello says what this device holds of the peer.
+// hello says what this device holds of the peer. It is read by an Update, which
+// waits for a commit under way: a View could see one that is not synced yet.
 func (s *Service) hello(id contact.ODID) (frame, error) {
 	var f frame
-	err := s.db.View(func(tx *store.Tx) error {
+	err := s.db.Update(func(tx *store.Tx) error {
 		self, err := booksOf(tx).device(tx)
 		if err != nil {
 			return err
@@ -173,13 +174,16 @@ func (s *Service) store(id contact.ODID, batch []frame) error {
 		if err != nil {
 			return err
 		}
-		before := peer.Order
+		kept := uint64(0)
 		for _, f := range batch {
+			before := peer.Order
 			if err := take(tx, id, peer, f); err != nil {
 				return err
 			}
+			if f.Type == frameMessage {
+				kept += peer.Order - before
+			}
 		}
-		kept := peer.Order - before
 		tx.OnCommit(func() { s.traffic.received.Add(kept) })
 		return nil
 	})

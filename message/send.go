@@ -60,7 +60,9 @@ func (s *Service) enqueue(b *batch, m Outgoing) (Message, error) {
 	if err := emit(b.tx, contact.MessageQueued, m.To, m.ID, Queued); err != nil {
 		return Message{}, err
 	}
-	b.new = append(b.new, m)
+	if b.s.tracing() {
+		b.queued = append(b.queued, traced{m.To, m.ID})
+	}
 	out := r.message(m.To, to.peer.Order)
 	out.Waiting = s.waiting(m.To, to.peer.peerRecord, pending{}, to.view)
 	return out, nil
@@ -86,7 +88,7 @@ func (b *batch) number(to *recipient, r record) (uint64, error) {
 		return 0, err
 	}
 	r.Body = bytes.Clone(r.Body) // it is sent when the caller may have changed it
-	b.s.post(a.id, fresh{messageFrame(to.last, r), a.Order})
+	b.s.post(a.id, parcel{messageFrame(to.last, r), a.Order})
 	return to.last.seq, nil
 }
 
@@ -113,14 +115,11 @@ func (s *Service) Cancel(id ID) (Message, error) {
 		if err != nil {
 			return err
 		}
-		p, waits, err := outboxTable.Get(tx, placeKey(at.Contact, at.Order))
+		p, waits, err := r.resolve(tx, at)
 		if err != nil {
 			return err
 		}
-		if r.Direction != Out || !waits {
-			if err := r.arrived(tx, at); err != nil {
-				return err
-			}
+		if !waits {
 			return fmt.Errorf("%w: the message is %s", ErrFinal, r.State)
 		}
 		peer, err := getAccount(tx, at.Contact)

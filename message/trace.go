@@ -3,33 +3,9 @@ package message
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 
 	"contactsd/contact"
 )
-
-// Traffic counts what happened since the start.
-type Traffic struct {
-	Queued    uint64 // messages that were put into the outbox
-	Delivered uint64 // messages that contacts acknowledged
-	Received  uint64 // messages of contacts that were stored
-	Attempts  uint64 // to deliver
-	Failures  uint64 // attempts that got nowhere, or broke
-}
-
-// traffic is Traffic as it is counted.
-type traffic struct {
-	queued, delivered, received, attempts, failures atomic.Uint64
-}
-
-// Traffic returns what was counted.
-func (s *Service) Traffic() Traffic {
-	t := &s.traffic
-	return Traffic{
-		Queued: t.queued.Load(), Delivered: t.delivered.Load(), Received: t.received.Load(),
-		Attempts: t.attempts.Load(), Failures: t.failures.Load(),
-	}
-}
 
 // The steps that a message is logged at, so that one can be followed by its id
 // through the logs of both devices.
@@ -42,6 +18,12 @@ const (
 
 // tracing reports whether steps are logged.
 func (s *Service) tracing() bool { return s.log.Enabled(context.Background(), slog.LevelDebug) }
+
+// traced is a message whose step is to be logged.
+type traced struct {
+	peer contact.ODID
+	id   ID
+}
 
 // trace logs a step of a message. The caller asks tracing before.
 func (s *Service) trace(step string, peer contact.ODID, id ID) {
