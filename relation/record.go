@@ -17,6 +17,12 @@ type device struct {
 	Addresses []transport.Address `cbor:"5,keyasint,omitempty"` // last good ones
 }
 
+// whereabouts is the part of a device's row that says where it was, for who reads
+// many of them.
+type whereabouts struct {
+	Addresses []transport.Address `cbor:"5,keyasint,omitempty"`
+}
+
 // contactID is a UUIDv7.
 type contactID []byte
 
@@ -46,6 +52,7 @@ const (
 
 var (
 	devices  = store.NewTable[device]("relation/devices", 1)
+	places   = store.NewTable[whereabouts]("relation/devices", 1) // for reading
 	contacts = store.NewTable[details]("relation/contacts", 2, unchanged)
 	blocks   = store.NewTable[block]("relation/blocked", 1)
 )

@@ -131,7 +131,7 @@ func (s *Service) MayDial(peer contact.ODID) bool {
 // Where returns where a device was the last time, for the transport to ask.
 func (s *Service) Where(peer contact.ODID) (addrs []transport.Address) {
 	err := s.cfg.DB.View(func(tx *store.Tx) error {
-		row, _, err := devices.Get(tx, peer[:])
+		row, _, err := places.Get(tx, peer[:])
 		addrs = row.Addresses
 		return err
 	})

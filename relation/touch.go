@@ -104,11 +104,11 @@ func (s *Service) Run(ctx context.Context) error {
 
 // walk looks at the next part of the devices.
 func (k *keeper) walk() error {
-	var part []store.Row[device]
+	var part []store.Row[whereabouts]
 	more := false
 	err := k.s.cfg.DB.View(func(tx *store.Tx) error {
 		part, more = nil, false
-		for row, err := range devices.Scan(tx, store.Range{From: k.from}) {
+		for row, err := range places.Scan(tx, store.Range{From: k.from}) {
 			if err != nil {
 				return err
 			}
@@ -255,7 +255,8 @@ func (k *keeper) startDue() {
 // exchange begins an exchange if there is a reason and a way. Else it is
 // forgotten: a connection, something new to say, or the walk brings it back.
 func (k *keeper) exchange(peer contact.ODID, a *attempt) {
-	if !k.s.MayDial(peer) || !k.connected[peer] && !k.s.cfg.Addresses.Knows(peer) {
+	near := k.connected[peer] || k.s.cfg.Addresses.Knows(peer) || len(k.s.Where(peer)) > 0
+	if !near || !k.s.MayDial(peer) {
 		delete(k.due, peer)
 		return
 	}

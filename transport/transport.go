@@ -89,7 +89,8 @@ type Addresses interface {
 	// skipped. Of whom nothing was learnt, the transport asks who keeps addresses
 	// when it has to dial, so nobody has to tell it all of them at a start.
 	Learn(peer contact.ODID, addrs []Address)
-	// Knows reports whether there is an address at which the peer could be dialled.
+	// Knows reports whether there is an address at which the peer could be dialled,
+	// without asking who keeps addresses.
 	Knows(peer contact.ODID) bool
 	// Dial connects to a peer that the user named, contact or not, at addrs if
 	// given, else at what is known. It returns nil if they are connected.

@@ -58,7 +58,6 @@ func (d *Device) Learn(peer contact.ODID, addrs []transport.Address) {
 // Knows implements transport.Addresses. On a network that is not Strict everybody
 // can be found.
 func (d *Device) Knows(peer contact.ODID) bool {
-	d.recall(peer)
 	d.net.mu.Lock()
 	defer d.net.mu.Unlock()
 	return !d.net.opt.Strict || d.known[peer]

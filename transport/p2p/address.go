@@ -204,10 +204,7 @@ func (t *Transport) fit(id contact.ODID, addrs []transport.Address) (good []ma.M
 }
 
 // Knows implements transport.Addresses.
-func (t *Transport) Knows(id contact.ODID) bool {
-	t.recall(id)
-	return t.book.has(peerOf(id))
-}
+func (t *Transport) Knows(id contact.ODID) bool { return t.book.has(peerOf(id)) }
 
 // recall learns where a device was before the start, if nothing is known since.
 func (t *Transport) recall(id contact.ODID) {

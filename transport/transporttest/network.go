@@ -218,6 +218,7 @@ func (w *world) recall() {
 	a.before[c.Self()] = slices.Concat([]transport.Address{"garbage"}, b.addresses())
 	a.strangers[c.Self()] = true
 	a.mu.Unlock()
+	knows(b, false, "a device that nobody has asked about")
 	seen := a.watch()
 	a.mustReach(b)
 	w.expect(seen, b, true)
@@ -225,7 +226,9 @@ func (w *world) recall() {
 	a.mu.Lock()
 	asked := a.asked
 	a.mu.Unlock()
-	knows(b, true, "the same again")
+	if err := a.Dial(w.ctx(), b.Self()); err != nil {
+		w.Error(err)
+	}
 	a.mu.Lock()
 	if a.asked != asked {
 		w.Error("where a device is was asked again though it is known")
