@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -194,10 +195,11 @@ func (c *checker) walk(root uint64, table string, f func(nested bool, key, value
 }
 
 func (c *checker) visit(id uint64, f func(nested bool, key, value []byte)) error {
-	p, err := c.page(id)
+	p, err := c.readPage(id)
 	if err != nil {
 		return err
 	}
+	p = bytes.Clone(p) // f may read others
 	switch flags := binary.NativeEndian.Uint16(p[8:]); flags {
 	case branchPage:
 		return c.branch(p)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -90,7 +91,11 @@ type inspector struct {
 	pageSize uint64
 	end      uint64 // number of pages
 	seen     []bool
-	next     []uint64
+	next     []uint64 // pages of the next level
+
+	buffer []byte // of the window, pages that lie close together
+	window []byte
+	first  uint64 // page of the window
 }
 
 func inspectFile(tx *bbolt.Tx, file *os.File) error {
@@ -133,40 +138,90 @@ func counted(tx *bbolt.Tx, file *os.File, pageSize uint64, size int64) error {
 	return nil
 }
 
-// tree follows all pages from root on. Each may be reached once.
+// tree follows all pages from root on, level by level and each level in the order
+// of the file. Each may be reached once.
 func (i *inspector) tree(root uint64) error {
 	i.next = append(i.next, root)
 	for len(i.next) > 0 {
-		id := i.next[len(i.next)-1]
-		i.next = i.next[:len(i.next)-1]
-		p, err := i.page(id)
-		if err != nil {
-			return err
-		}
-		switch flags := binary.NativeEndian.Uint16(p[8:]); flags {
-		case branchPage:
-			err = i.branch(p)
-		case leafPage:
-			err = i.leaf(p)
-		default:
-			err = fmt.Errorf("type %#x", flags)
-		}
-		if err != nil {
-			return damaged(fmt.Sprintf("page %d: %v", id, err))
+		level := i.next
+		i.next = nil
+		slices.Sort(level)
+		for len(level) > 0 {
+			n, err := i.read(level)
+			if err != nil {
+				return err
+			}
+			for _, id := range level[:n] {
+				if err := i.node(id); err != nil {
+					return err
+				}
+			}
+			level = level[n:]
 		}
 	}
 	return nil
 }
 
-// page reads a page with those it runs over into and marks them as seen.
-func (i *inspector) page(id uint64) ([]byte, error) {
-	if id < firstPage || id >= i.end {
-		return nil, damaged(fmt.Sprintf("page %d of %d", id, i.end))
+func (i *inspector) node(id uint64) error {
+	p, err := i.page(id)
+	if err != nil {
+		return err
 	}
-	p := make([]byte, i.pageSize)
-	if _, err := i.file.ReadAt(p, int64(id*i.pageSize)); err != nil {
+	switch flags := binary.NativeEndian.Uint16(p[8:]); flags {
+	case branchPage:
+		err = i.branch(p)
+	case leafPage:
+		err = i.leaf(p)
+	default:
+		err = fmt.Errorf("type %#x", flags)
+	}
+	if err != nil {
+		return damaged(fmt.Sprintf("page %d: %v", id, err))
+	}
+	return nil
+}
+
+// How pages are read: those that lie close together at once.
+const (
+	windowPages = 64
+	windowGap   = 8 // pages that are read in vain
+)
+
+// read fills the window with the first of some pages, given in the order of the
+// file, and those close behind it, and says how many of them it has.
+func (i *inspector) read(ids []uint64) (n int, err error) {
+	for _, id := range ids[:min(len(ids), windowPages)] {
+		if id < firstPage || id >= i.end {
+			return 0, damaged(fmt.Sprintf("page %d of %d", id, i.end))
+		}
+		if n > 0 && (id-ids[n-1] > windowGap || id-ids[0] >= windowPages) {
+			break
+		}
+		n++
+	}
+	i.first = ids[0]
+	size := (ids[n-1] - i.first + 1) * i.pageSize
+	if i.buffer == nil {
+		i.buffer = make([]byte, windowPages*i.pageSize)
+	}
+	i.window = i.buffer[:size]
+	_, err = i.file.ReadAt(i.window, int64(i.first*i.pageSize))
+	return n, err
+}
+
+// readPage is read and page for one alone.
+func (i *inspector) readPage(id uint64) ([]byte, error) {
+	if _, err := i.read([]uint64{id}); err != nil {
 		return nil, err
 	}
+	return i.page(id)
+}
+
+// page returns a page of the window with those it runs over into, until the next
+// is read, and marks them as seen.
+func (i *inspector) page(id uint64) ([]byte, error) {
+	at := (id - i.first) * i.pageSize
+	p := i.window[at : at+i.pageSize]
 	overflow := uint64(binary.NativeEndian.Uint32(p[12:]))
 	if binary.NativeEndian.Uint64(p) != id || overflow >= i.end-id {
 		return nil, damaged(fmt.Sprintf("page %d is not what it should be", id))
@@ -278,7 +333,7 @@ func (i *inspector) freelist(txid uint64) error {
 	if id == noFreelist {
 		return damaged("without list of free pages")
 	}
-	p, err := i.page(id)
+	p, err := i.readPage(id)
 	if err != nil {
 		return err
 	}
