@@ -113,8 +113,7 @@ func (w *world) bothDial() {
 			w.Errorf("connected with %d and %d devices", n, m)
 		}
 		b.stop()
-		w.expect(seenA, b, false)
-		w.silent(seenA)
+		w.gone(seenA, a, b)
 		a.stop()
 	}
 }

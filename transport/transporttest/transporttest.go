@@ -287,6 +287,30 @@ func (w *world) expect(c <-chan change, peer *device, up bool) {
 	}
 }
 
+// gone expects the watcher to be told that a device which stopped has gone, and
+// that last. A second connection that was being made as it stopped may come up
+// once more, and goes too.
+func (w *world) gone(c <-chan change, watching, stopped *device) {
+	w.Helper()
+	w.expect(c, stopped, false)
+	for began := time.Now(); ; {
+		select {
+		case got := <-c:
+			if !got.up {
+				w.Errorf("the watcher was told %v once more", got.up)
+			}
+			w.expect(c, stopped, false)
+		case <-time.After(50 * time.Millisecond):
+			if len(watching.Connected()) == 0 {
+				return
+			}
+			if time.Since(began) > patience {
+				w.Fatal("there is a connection that the watcher was not told of")
+			}
+		}
+	}
+}
+
 func (w *world) silent(c <-chan change) {
 	w.Helper()
 	select {
