@@ -23,7 +23,7 @@ import (
 //	bucket   value of a leaf element with flag 1: root page uint64, sequence
 //	         uint64; root page 0: a leaf page follows in the value itself
 //	free     count page ids; a count of 0xffff: the first id is the true count
-//	meta     16 bytes, root bucket 16 bytes, page of the free list uint64, number of pages uint64, …
+//	meta     16 bytes, root bucket 16 bytes, page of the free list uint64, number of pages uint64, transaction uint64, …
 //
 // pos counts from the beginning of the element.
 const (
@@ -36,6 +36,7 @@ const (
 	bucketFlag   = 0x01
 	metaFreelist = pageHeader + 32
 	metaPages    = pageHeader + 40
+	metaTx       = pageHeader + 48
 	noFreelist   = ^uint64(0)
 	firstPage    = 2 // after the two meta pages
 
@@ -120,16 +121,18 @@ func inspectFile(tx *bbolt.Tx, file *os.File) error {
 	return i.freelist(uint64(tx.ID()))
 }
 
-// counted checks the number of pages that the newest meta page gives. bbolt
-// multiplies it with the size of a page and does not notice when that overflows:
-// it then counts pages for years.
+// counted checks that the newest meta page lies where its transaction puts it, and
+// the number of pages that it gives. bbolt multiplies that with the size of a page
+// and does not notice when it overflows: it then counts pages for years.
 func counted(tx *bbolt.Tx, file *os.File, pageSize uint64, size int64) error {
-	meta := make([]byte, metaPages+8)
+	meta := make([]byte, metaTx+8)
 	if _, err := file.ReadAt(meta, int64(uint64(tx.ID())%2*pageSize)); err != nil {
 		return err
 	}
 	due := binary.NativeEndian.Uint64(meta[metaPages:])
 	switch {
+	case binary.NativeEndian.Uint64(meta[metaTx:]) != uint64(tx.ID()):
+		return damaged("the meta page of the newest transaction is not in its place")
 	case due > math.MaxInt64/pageSize:
 		return damaged(fmt.Sprintf("%d pages in a file of %d bytes", due, size))
 	case due*pageSize > uint64(size):
