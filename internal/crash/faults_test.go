@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -99,7 +100,16 @@ func TestFrozenDaemonGoesOnWhereItWas(t *testing.T) {
 		p.try(s.Freeze(t.Context()))
 		pause(t.Context(), frozenFor())
 		p.try(s.Thaw())
-		p.healthyFor(200 * time.Millisecond)
+		began := time.Now()
+		p.try(devices.Until(t.Context(), "messages to go both ways as before", func() (bool, error) {
+			if time.Since(began) > patience {
+				return false, errors.New("they don't")
+			}
+			p.delivered, p.healthy = 0, 0
+			err := errors.Join(p.recover(t.Context()), p.run(t.Context(), 200*time.Millisecond))
+			return p.rate() >= leastRate, err
+		}))
+		t.Logf("as before %v after %s went on", time.Since(began).Round(time.Millisecond), s.Name)
 	}
 	p.end()
 }
