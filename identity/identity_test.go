@@ -131,12 +131,13 @@ func TestUnusableKeyFilesAreNamedAndNeverReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	secret := strings.TrimSpace(strings.TrimPrefix(string(whole), keyHeader))
+	misspelt := secret[:30] + map[bool]string{true: "P", false: "Q"}[secret[30] == 'Q'] + secret[31:]
 	for name, text := range map[string]string{
 		"empty":              "",
 		"header only":        keyHeader,
 		"truncated":          string(whole[:len(whole)-20]),
 		"cut in the prefix":  string(whole[:len(keyHeader)+5]),
-		"one letter wrong":   strings.Replace(string(whole), secret[30:31], map[bool]string{true: "P", false: "Q"}[secret[30] == 'Q'], 1),
+		"one letter wrong":   strings.Replace(string(whole), secret, misspelt, 1),
 		"an ODID":            generate(t).Self().String() + "\n",
 		"a private key PEM":  "-----BEGIN PRIVATE KEY-----\n" + secret + "\n-----END PRIVATE KEY-----\n",
 		"binary":             string([]byte{0, 1, 2, 0xff}),
