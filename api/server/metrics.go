@@ -121,8 +121,8 @@ func (s *Server) messageMetrics() []family {
 	return []family{
 		counter("messages_total", "Messages by what was done with them.",
 			of(t.Queued, "step", "queued"), of(t.Delivered, "step", "delivered"), of(t.Received, "step", "received")),
-		counter("deliveries_total", "Attempts to deliver what waits for a contact, and those of them that failed.",
-			of(t.Attempts, "result", "begun"), of(t.Failures, "result", "failed")),
+		counter("deliveries_total", "Attempts to deliver what waits for a contact.", of(t.Attempts)),
+		counter("deliveries_failed_total", "Attempts to deliver that got nowhere, or broke.", of(t.Failures)),
 		counter("store_commits_total", "Transactions that were written to the store.", of(s.node.DB.Commits())),
 	}
 }
