@@ -259,6 +259,9 @@ func (db *DB) try(batch []*request) (spoiler int, err error) {
 	if wrote, emitted = wrote || more, emitted || told; !wrote {
 		return -1, nil
 	}
+	if err := db.probe.before(); err != nil {
+		return -1, commitError(err, true)
+	}
 	id := b.ID()
 	if err := contain(b.Commit); err != nil {
 		db.rollback(b)
@@ -266,6 +269,7 @@ func (db *DB) try(batch []*request) (spoiler int, err error) {
 		return -1, db.afterFailure(id, err)
 	}
 	committed = true
+	db.probe.synced()
 	db.commits.Add(1)
 	if emitted {
 		db.broadcast(s.newest)

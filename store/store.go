@@ -24,6 +24,8 @@ type Options struct {
 	ReadOnly bool
 	// JournalLimit is how many of the newest events are kept, 0 for 100,000.
 	JournalLimit int
+	// Probe is for tests.
+	Probe Probe
 }
 
 const (
@@ -38,6 +40,7 @@ type DB struct {
 	file         *os.File // bbolt's own, to let go of the lock if bbolt can't
 	tables       map[string]bool
 	journalLimit uint64
+	probe        Probe
 	commits      atomic.Uint64
 
 	mu       sync.Mutex // guards what follows, held for moments only
@@ -82,7 +85,7 @@ func open(path string, opt Options, defs []Definition) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{tables: make(map[string]bool, len(specs)), journalLimit: uint64(opt.JournalLimit)}
+	db := &DB{tables: make(map[string]bool, len(specs)), journalLimit: uint64(opt.JournalLimit), probe: opt.Probe}
 	for _, s := range specs {
 		db.tables[s.name] = true
 	}

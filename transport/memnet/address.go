@@ -183,7 +183,7 @@ type attempt struct {
 
 // dial makes a connection, which takes two latencies, or as long as a cut lasts.
 func (d *Device) dial(ctx context.Context, peer contact.ODID) error {
-	if err := d.sleep(ctx, 2*d.net.opt.Latency); err != nil {
+	if err := d.sleep(ctx, d.net.latency(d.id, peer)+d.net.latency(peer, d.id)); err != nil {
 		return err
 	}
 	n := d.net
@@ -213,17 +213,25 @@ func (d *Device) dial(ctx context.Context, peer contact.ODID) error {
 		n.mu.Unlock()
 		return fmt.Errorf("%w: nobody is there", transport.ErrUnreachable)
 	}
-	c := &conn{net: n, since: time.Now(), dev: [2]*Device{d, to}, up: [2]bool{true, true}, streams: make(map[*pipe]struct{})}
-	n.conns[c] = struct{}{}
-	for _, side := range c.dev {
-		side.conns = append(side.conns, c)
-	}
-	d.peers.Add(peer)
-	to.peers.Add(d.id)
-	to.dials.Connected(d.id)
+	n.connect(d, to)
 	n.mu.Unlock()
 	deliver(d, to)
 	return nil
+}
+
+// connect makes a connection; n.mu is held.
+func (n *Network) connect(d, to *Device) {
+	c := &conn{net: n, since: time.Now(), dev: [2]*Device{d, to}, up: [2]bool{true, true}, streams: make(map[*pipe]struct{})}
+	n.conns[c] = struct{}{}
+	for i, side := range c.dev {
+		if n.cut[link{side.id, c.dev[1-i].id}] {
+			c.hold(i)
+		}
+		side.conns = append(side.conns, c)
+	}
+	d.peers.Add(to.id)
+	to.peers.Add(d.id)
+	to.dials.Connected(d.id)
 }
 
 // announcement is one running Announce.

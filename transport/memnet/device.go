@@ -181,7 +181,7 @@ func (d *Device) open(ctx context.Context, peer contact.ODID, p transport.Protoc
 		s, err := c.open(d, p)
 		d.net.mu.Unlock()
 		if errors.Is(err, transport.ErrRefused) {
-			if err := d.sleep(ctx, 2*d.net.opt.Latency); err != nil {
+			if err := d.sleep(ctx, d.net.latency(d.id, peer)+d.net.latency(peer, d.id)); err != nil {
 				return nil, err
 			}
 		}
@@ -206,7 +206,7 @@ func (c *conn) open(d *Device, p transport.Protocol) (transport.Stream, error) {
 	if c.up[1-i] && !served {
 		return nil, fmt.Errorf("%w: the peer does not serve it", transport.ErrRefused)
 	}
-	pipe := newPipe(c, i)
+	pipe := newPipe(c, i, p)
 	c.streams[pipe] = struct{}{}
 	if c.up[1-i] {
 		to.work.Add(1)

@@ -245,3 +245,76 @@ func TestWritersWaitForReaders(t *testing.T) {
 		}
 	})
 }
+
+func TestDelayReordersStreamsButNotWhatIsInThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var delay time.Duration
+		p := newPair(t, memnet.Options{Latency: time.Millisecond, Delay: func(contact.ODID, contact.ODID) time.Duration { return delay }})
+		slow, fast := p.open(t), p.open(t)
+		roundTrip(t, slow, "warm")
+		delay = time.Second
+		io.WriteString(slow, "one")
+		delay = 0
+		io.WriteString(slow, "two")
+		start := time.Now()
+		if took := roundTrip(t, fast, "other"); took != 2*time.Millisecond {
+			t.Errorf("another stream took %v", took)
+		}
+		got := make([]byte, 6)
+		if _, err := io.ReadFull(slow, got); err != nil || string(got) != "onetwo" {
+			t.Errorf("%q, %v", got, err)
+		}
+		if took := time.Since(start); took != time.Second+2*time.Millisecond {
+			t.Errorf("what was held up took %v", took)
+		}
+	})
+}
+
+func TestTapSeesWhatLeavesAndStopsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen, rest string
+		var b contact.ODID
+		dead := false
+		p := newPair(t, memnet.Options{Tap: func(from, to contact.ODID, proto transport.Protocol, data []byte) bool {
+			switch {
+			case dead:
+				return false
+			case to == b && proto == echo:
+				seen += string(data)
+			default:
+				rest += string(data)
+			}
+			return true
+		}})
+		b = p.b.Self()
+		s := p.open(t)
+		roundTrip(t, s, "hello")
+		if seen != "hello" || rest != "hello" {
+			t.Errorf("seen: %q one way, %q the other", seen, rest)
+		}
+		dead = true
+		if n, err := io.WriteString(s, "more"); n != 0 || err == nil {
+			t.Errorf("after the end: %d bytes, %v", n, err)
+		}
+	})
+}
+
+func TestDoubledConnectionsAreOneDevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, memnet.Options{Latency: time.Millisecond})
+		p.net.Double(p.a.Self(), p.b.Self())
+		if n := p.net.Connections(p.a.Self(), p.b.Self()); n != 0 {
+			t.Errorf("%d connections of two that have none", n)
+		}
+		s := p.open(t)
+		p.net.Double(p.b.Self(), p.a.Self())
+		if n := p.net.Connections(p.a.Self(), p.b.Self()); n != 2 {
+			t.Errorf("%d connections, want 2", n)
+		}
+		if got := p.a.Connected(); len(got) != 1 {
+			t.Errorf("connected with %v", got)
+		}
+		roundTrip(t, s, "on the first")
+		roundTrip(t, p.open(t), "on the newest")
+	})
+}

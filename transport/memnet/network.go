@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"contactsd/contact"
+	"contactsd/transport"
 )
 
 // Options of a Network. The zero value is a network without delay in which every
@@ -33,6 +34,12 @@ type Options struct {
 	Idle time.Duration
 	// DialTimeout is how long dialling over a cut link takes to fail, 5 s if 0.
 	DialTimeout time.Duration
+	// Delay is what else the next thing sent takes, on top of Latency. Things of one
+	// stream stay in order, whatever it says; those of several do not.
+	Delay func(from, to contact.ODID) time.Duration
+	// Tap sees what is written to streams, as it leaves. If it returns false, it is
+	// as if the connection was lost just before. It must not use the network.
+	Tap func(from, to contact.ODID, p transport.Protocol, b []byte) bool
 	// Strict devices know only the addresses they learnt or were given.
 	Strict bool
 }
@@ -71,6 +78,14 @@ func New(opt Options) *Network {
 		shows:   make(map[*announcement]struct{}),
 		changed: make(chan struct{}),
 	}
+}
+
+// latency returns how long the next thing sent takes.
+func (n *Network) latency(from, to contact.ODID) time.Duration {
+	if n.opt.Delay == nil {
+		return n.opt.Latency
+	}
+	return n.opt.Latency + n.opt.Delay(from, to)
 }
 
 func (n *Network) broadcast() {
@@ -134,6 +149,20 @@ func (n *Network) Drop(a, b contact.ODID) {
 	}
 	n.mu.Unlock()
 	deliver(told...)
+}
+
+// Double makes another connection between a and b, as two that dial each other at
+// once do. It does nothing unless they are connected.
+func (n *Network) Double(a, b contact.ODID) {
+	n.mu.Lock()
+	from, to := n.up[a], n.up[b]
+	if from == nil || to == nil || from.newest(b) == nil {
+		n.mu.Unlock()
+		return
+	}
+	n.connect(from, to)
+	n.mu.Unlock()
+	deliver(from, to)
 }
 
 // Crash takes the device off the network without a word, if it is on it: its Run

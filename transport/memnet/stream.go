@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"contactsd/contact"
+	"contactsd/transport"
 )
 
 var (
@@ -40,7 +41,8 @@ func (a *arrival) release(latency time.Duration) {
 
 // pipe is a stream: two ends, each with what is on its way to it.
 type pipe struct {
-	conn *conn
+	conn  *conn
+	proto transport.Protocol
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at every change
@@ -71,8 +73,8 @@ type chunk struct {
 }
 
 // newPipe opens a stream from side i of the connection.
-func newPipe(c *conn, i int) *pipe {
-	p := &pipe{conn: c, changed: make(chan struct{})}
+func newPipe(c *conn, i int, proto transport.Protocol) *pipe {
+	p := &pipe{conn: c, proto: proto, changed: make(chan struct{})}
 	for side := range p.ends {
 		p.ends[side].peer = c.dev[1-side].id
 		p.ends[side].cut = c.cut[1-side]
@@ -86,7 +88,11 @@ func newPipe(c *conn, i int) *pipe {
 
 // send returns when what is sent to end i now arrives.
 func (p *pipe) send(i int) arrival {
-	return arrival{at: time.Now().Add(p.conn.net.opt.Latency), held: p.ends[i].cut}
+	return arrival{at: time.Now().Add(p.latency(i)), held: p.ends[i].cut}
+}
+
+func (p *pipe) latency(i int) time.Duration {
+	return p.conn.net.latency(p.ends[i].peer, p.ends[1-i].peer)
 }
 
 func (p *pipe) broadcast() {
@@ -100,7 +106,7 @@ func (p *pipe) hold(i int) {
 }
 
 func (p *pipe) release(i int) {
-	p.each(i, false, func(a *arrival) { a.release(p.conn.net.opt.Latency) })
+	p.each(i, false, func(a *arrival) { a.release(p.latency(i)) })
 }
 
 func (p *pipe) each(i int, cut bool, f func(*arrival)) {
@@ -259,6 +265,9 @@ func (s stream) Write(b []byte) (int, error) {
 			continue
 		}
 		part := b[written:min(len(b), written+free)]
+		if tap := s.conn.net.opt.Tap; tap != nil && !tap(to.peer, e.peer, s.proto, part) {
+			return written, errLost
+		}
 		written += len(part)
 		if to.closedRead {
 			continue // read by nobody, so it takes no room
