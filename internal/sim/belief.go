@@ -1,0 +1,223 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// standing is what a device may hold of another one, as its user would say it.
+type standing struct {
+	listed  bool // on the contact list; kept over a block
+	blocked bool
+	pair    int // the pairing that stands behind it, 0 for none
+}
+
+func (s standing) String() string {
+	var words []string
+	if s.blocked {
+		words = append(words, "blocked")
+	}
+	switch {
+	case s.pair > 0:
+		words = append(words, fmt.Sprintf("listed by pairing %d", s.pair))
+	case s.listed:
+		words = append(words, "listed")
+	default:
+		words = append(words, "not listed")
+	}
+	return strings.Join(words, ", ")
+}
+
+// shown is what of it can be seen from outside.
+func (s standing) shown() standing {
+	return standing{listed: s.listed && !s.blocked, blocked: s.blocked}
+}
+
+// belief is all that one user may hold of another. It is more than one standing
+// where the user can't know: after an act that a crash cut off, while a pairing is
+// under way or staged, when the other asked to part, after an old copy came back.
+type belief struct {
+	now     []standing
+	staged  []int     // pairings that may end here by themselves
+	running []session // pairings of which this user has not heard the end
+	parting bool      // the other asked both to part, and that may act yet
+	past    []moment
+}
+
+// moment is what a belief was.
+type moment struct {
+	now     []standing
+	staged  []int
+	parting bool
+}
+
+func newBelief() *belief {
+	b := &belief{now: []standing{{}}}
+	b.remember()
+	return b
+}
+
+// act is what the user did: change turns one standing into the next, and returns
+// false if the device would have refused. If sure is false it may not have happened.
+func (b *belief) act(sure bool, change func(standing) (standing, bool)) {
+	var next []standing
+	for _, s := range b.now {
+		if n, ok := change(s); ok {
+			next = append(next, n)
+		}
+		if !sure {
+			next = append(next, s)
+		}
+	}
+	b.become(next)
+}
+
+// become replaces what may be, and adds what may come of itself: nothing does to
+// one who is blocked.
+func (b *belief) become(next []standing) {
+	open := slices.ContainsFunc(next, func(s standing) bool { return !s.blocked })
+	if open {
+		for _, p := range b.staged {
+			next = append(next, standing{listed: true, pair: p})
+		}
+		for _, r := range b.running {
+			next = append(next, standing{listed: true, pair: r.pair})
+		}
+	}
+	if open && b.parting {
+		next = append(next, standing{})
+	}
+	b.now = unique(next)
+	b.remember()
+}
+
+func (b *belief) remember() {
+	b.past = append(b.past, moment{slices.Clone(b.now), slices.Clone(b.staged), b.parting})
+}
+
+// session is a pairing under way.
+type session struct {
+	pair  int
+	began int // len(past) then
+}
+
+// pairs says that pairing p begins.
+func (b *belief) pairs(p int) {
+	b.running = append(b.running, session{pair: p})
+	b.become(b.now)
+	b.running[len(b.running)-1].began = len(b.past)
+}
+
+// paired says how pairing p ended for this user: sure says that it is committed.
+// What was staged with the other is dropped then.
+func (b *belief) paired(p int, sure bool) {
+	i := slices.IndexFunc(b.running, func(s session) bool { return s.pair == p })
+	alone := b.running[i].began == len(b.past) // the user did nothing else meanwhile
+	b.running = slices.Delete(b.running, i, i+1)
+	switch {
+	case sure && alone:
+		b.staged, b.parting = nil, false
+		b.become([]standing{{listed: true, pair: p}})
+	case sure:
+		b.become(b.now)
+	default:
+		b.staged = append(b.staged, p)
+		b.become(b.now)
+	}
+}
+
+// drop forgets what is staged.
+func (b *belief) drop() { b.staged, b.parting = nil, false }
+
+// restored says that what was held at a moment, or anything since, may come back.
+func (b *belief) restored(since int) {
+	next := slices.Clone(b.now)
+	for _, m := range b.past[since:] {
+		for _, s := range m.now {
+			next = append(next, s)
+			if s.blocked { // a block withdrew the listing, and what was withdrawn stays so
+				next = append(next, standing{})
+			}
+		}
+		b.staged = append(b.staged, m.staged...)
+		b.parting = b.parting || m.parting
+	}
+	b.staged = unique(b.staged)
+	b.become(next)
+}
+
+// mark names the present moment, for restored.
+func (b *belief) mark() int { return len(b.past) - 1 }
+
+// allows reports whether a device may show this.
+func (b *belief) allows(seen standing) bool {
+	return slices.ContainsFunc(b.now, func(s standing) bool { return s.shown() == seen })
+}
+
+// listed reports whether the other may be on the list now.
+func (b *belief) listed() bool {
+	return len(b.running) > 0 || slices.ContainsFunc(b.now, func(s standing) bool { return s.shown().listed })
+}
+
+func (b *belief) String() string {
+	words := make([]string, len(b.now))
+	for i, s := range b.now {
+		words[i] = s.String()
+	}
+	return strings.Join(words, " or ")
+}
+
+func unique[T comparable](list []T) []T {
+	var out []T
+	for _, x := range list {
+		if !slices.Contains(out, x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// trusted reports whether two users must, or must not, trust each other once their
+// devices have met.
+func trusted(a, b *belief) (must, mustNot bool) {
+	must, mustNot = true, true
+	for _, s := range a.now {
+		for _, t := range b.now {
+			both := s.pair > 0 && s.pair == t.pair && !s.blocked && !t.blocked
+			must = must && both
+			mustNot = mustNot && !both
+		}
+	}
+	return must, mustNot
+}
+
+// letter is a message as its user knows it.
+type letter struct {
+	id, text  string
+	number    int  // among those of one user to another, in the order accepted
+	sure      bool // accepted by a device that did not crash before it said so
+	forgotten bool // by a sender that was restored from an older copy
+	cancelled bool // its user asked for it
+}
+
+// post is the letters of one user to another.
+type post struct {
+	letters []*letter
+	byID    map[string]*letter
+}
+
+func newPost() *post { return &post{byID: make(map[string]*letter)} }
+
+func (p *post) add(id, text string, sure bool) {
+	l := &letter{id: id, text: text, number: len(p.letters), sure: sure}
+	p.letters = append(p.letters, l)
+	p.byID[id] = l
+}
+
+// forget says that the sender holds nothing of what came after a moment.
+func (p *post) forget(since int) {
+	for _, l := range p.letters[since:] {
+		l.forgotten = true
+	}
+}

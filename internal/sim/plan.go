@@ -1,0 +1,131 @@
+package sim
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// Options of a plan.
+type Options struct {
+	Devices int           // at least; 0 for 4
+	Length  time.Duration // of what users do, before all is healed; 0 for 6 hours
+}
+
+// Plan is what a seed decides.
+type Plan struct {
+	Seed    uint64
+	Devices int
+	Length  time.Duration
+	Links   [][]Link // from, to
+	Steps   []Step   // in order
+}
+
+// Step is one thing that happens.
+type Step struct {
+	At   time.Duration // since the start
+	Kind Kind
+	A, B int           // devices: who does it or has it done, and to whom
+	N    int           // what it means is the kind's
+	M    int           // the same
+	For  time.Duration // how long a fault lasts
+}
+
+// NewPlan makes the plan of a seed. Each seed stresses some kinds of steps and
+// leaves out others, so that rare combinations become frequent ones in some runs.
+func NewPlan(seed uint64, opt Options) Plan {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	p := Plan{Seed: seed, Devices: max(opt.Devices, 4) + rng.IntN(3), Length: cmp.Or(opt.Length, 6*time.Hour)}
+	p.Links = newLinks(rng, p.Devices)
+	acts, faults := moods(rng)
+
+	p.befriend(rng)
+	tempo := time.Duration(20+rng.IntN(160)) * time.Second
+	for at := 10 * time.Minute; at < p.Length; at += pause(rng, tempo) {
+		p.add(rng, at, acts.pick(rng))
+	}
+	trouble := time.Duration(2+rng.IntN(20)) * time.Minute
+	for at := 10 * time.Minute; at < p.Length; at += pause(rng, trouble) {
+		p.add(rng, at, faults.pick(rng))
+	}
+	slices.SortStableFunc(p.Steps, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
+	return p
+}
+
+// befriend makes most of the devices know each other in the first minutes.
+func (p *Plan) befriend(rng *rand.Rand) {
+	for a := range p.Devices {
+		for b := range a {
+			at := time.Duration(rng.Int64N(int64(9 * time.Minute)))
+			switch rng.IntN(5) {
+			case 0, 1, 2:
+				p.Steps = append(p.Steps, Step{At: at, Kind: Pair, A: a, B: b})
+			case 3:
+				p.Steps = append(p.Steps, Step{At: at, Kind: Add, A: a, B: b}, Step{At: at, Kind: Add, A: b, B: a})
+			}
+		}
+	}
+}
+
+func (p *Plan) add(rng *rand.Rand, at time.Duration, kind Kind) {
+	s := Step{At: at, Kind: kind, A: rng.IntN(p.Devices), N: rng.IntN(1 << 16), M: rng.IntN(1 << 16)}
+	s.B = (s.A + 1 + rng.IntN(p.Devices-1)) % p.Devices
+	s.For = time.Duration(float64(time.Second) * span(rng, 1, 3600))
+	p.Steps = append(p.Steps, s)
+}
+
+// pause is mostly about mean, and sometimes so short that things meet.
+func pause(rng *rand.Rand, mean time.Duration) time.Duration {
+	if rng.IntN(4) == 0 {
+		return time.Duration(rng.Int64N(int64(60 * time.Millisecond)))
+	}
+	return time.Duration(rng.ExpFloat64() * float64(mean))
+}
+
+// span returns a number between low and high, each order of magnitude as likely as
+// another.
+func span(rng *rand.Rand, low, high float64) float64 {
+	n := low
+	for n < high && rng.IntN(3) > 0 {
+		n *= 1 + 3*rng.Float64()
+	}
+	return min(n, high)
+}
+
+// mood is how often which kind of step is taken.
+type mood struct {
+	weights [kinds]int
+	sum     int
+}
+
+// moods returns those of acts and of faults.
+func moods(rng *rand.Rand) (acts, faults mood) {
+	for k := range Kind(kinds) {
+		m := &acts
+		if k.Fault() {
+			m = &faults
+		}
+		m.weights[k] = steps[k].weight * []int{0, 1, 1, 1, 4}[rng.IntN(5)]
+	}
+	acts.weights[Send] = max(acts.weights[Send], steps[Send].weight) // nothing is tested without messages
+	for _, m := range []*mood{&acts, &faults} {
+		for _, w := range m.weights {
+			m.sum += w
+		}
+	}
+	return acts, faults
+}
+
+func (m mood) pick(rng *rand.Rand) Kind {
+	if m.sum == 0 {
+		return Nothing
+	}
+	n := rng.IntN(m.sum)
+	for k, w := range m.weights {
+		if n -= w; n < 0 {
+			return Kind(k)
+		}
+	}
+	panic("weights do not add up")
+}

@@ -1,0 +1,272 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"contactsd/contact"
+	"contactsd/message"
+	"contactsd/presence"
+	"contactsd/transport"
+	"contactsd/transport/memnet"
+)
+
+// Result is what came of a run.
+type Result struct {
+	Seed       uint64      `json:"seed"`
+	Acts       int         `json:"acts"`
+	Faults     int         `json:"faults"`
+	Messages   int         `json:"messages"` // accepted by a sender's device
+	Delivered  int         `json:"delivered"`
+	Commits    uint64      `json:"commits"`
+	Violations []Violation `json:"violations,omitempty"`
+}
+
+// Violation is something that must never be.
+type Violation struct {
+	Invariant string `json:"invariant"`
+	What      string `json:"what"`
+}
+
+// world is one run.
+type world struct {
+	plan    Plan
+	dir     string
+	verbose bool // the timeline has what the devices log
+
+	net     *memnet.Network
+	weather *weather
+	line    *timeline
+	hosts   []*host
+
+	over    chan struct{}  // closed when all is to be healed
+	away    sync.WaitGroup // devices that are down, and other faults that last
+	pairing sync.WaitGroup // pairings under way
+
+	mu        sync.Mutex // guards what follows
+	index     map[contact.ODID]int
+	lives     map[contact.ODID]*life
+	beliefs   [][]*belief // by user and by the other
+	posts     [][]*post
+	forbidden [][]time.Time // since when a user's device may not tell another anything
+	pairings  int
+	result    Result
+}
+
+// Run runs a plan in the bubble of the caller, with stores in dir. It writes what
+// happened to log if anything was wrong, or if verbose, with what the devices log.
+func Run(p Plan, dir string, log io.Writer, verbose bool) (Result, error) {
+	w, err := newWorld(p, dir, verbose)
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := w.run()
+	if err != nil || verbose || len(r.Violations) > 0 {
+		w.line.print(log)
+	}
+	return r, err
+}
+
+func newWorld(p Plan, dir string, verbose bool) (*world, error) {
+	w := &world{
+		plan: p, dir: dir, verbose: verbose,
+		line:   newTimeline(),
+		over:   make(chan struct{}),
+		index:  make(map[contact.ODID]int),
+		lives:  make(map[contact.ODID]*life),
+		result: Result{Seed: p.Seed},
+	}
+	w.weather = &weather{links: p.Links, index: w.index, rng: rand.New(rand.NewPCG(p.Seed, 2))}
+	w.net = memnet.New(memnet.Options{Delay: w.weather.delay, Tap: w.tap})
+	for i := range p.Devices {
+		h, err := newHost(w, i)
+		if err != nil {
+			return nil, err
+		}
+		w.hosts = append(w.hosts, h)
+		w.index[h.self()] = i
+		w.beliefs = append(w.beliefs, make([]*belief, p.Devices))
+		w.posts = append(w.posts, make([]*post, p.Devices))
+		w.forbidden = append(w.forbidden, make([]time.Time, p.Devices))
+		for j := range p.Devices {
+			w.beliefs[i][j], w.posts[i][j] = newBelief(), newPost()
+		}
+	}
+	return w, nil
+}
+
+func (w *world) violate(invariant, format string, args ...any) {
+	v := Violation{invariant, fmt.Sprintf(format, args...)}
+	w.line.note("VIOLATION of %s: %s", invariant, v.What)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.result.Violations) < 20 {
+		w.result.Violations = append(w.result.Violations, v)
+	}
+}
+
+func (w *world) setLife(id contact.ODID, l *life) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lives[id] = l
+}
+
+// grace is how long a byte may follow after the act that forbids it.
+const grace = 10 * time.Millisecond
+
+// tap looks at what a device sends.
+func (w *world) tap(from, to contact.ODID, p transport.Protocol, b []byte) bool {
+	w.mu.Lock()
+	l := w.lives[from]
+	i, j := w.index[from], w.index[to]
+	since := w.forbidden[i][j]
+	w.mu.Unlock()
+	if l == nil || !l.sends() {
+		return false
+	}
+	if (p == presence.Protocol || p == message.Protocol) && !since.IsZero() && time.Since(since) >= grace {
+		w.violate("leak", "%s sent %s %d bytes of %s", w.hosts[i].name, w.hosts[j].name, len(b), p)
+	}
+	return true
+}
+
+// forbid notes whether a device may tell another one anything. The caller holds mu.
+func (w *world) forbid(i, j int) {
+	switch {
+	case w.beliefs[i][j].listed():
+		w.forbidden[i][j] = time.Time{}
+	case w.forbidden[i][j].IsZero():
+		w.forbidden[i][j] = time.Now()
+	}
+}
+
+// believe changes what a user may hold of another one.
+func (w *world) believe(i, j int, f func(*belief)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f(w.beliefs[i][j])
+	w.forbid(i, j)
+}
+
+// run runs the plan, heals everything and looks at what is left.
+func (w *world) run() (Result, error) {
+	for _, h := range w.hosts {
+		if err := h.start(); err != nil {
+			return w.result, err
+		}
+	}
+	time.Sleep(time.Second)
+	for _, h := range w.hosts {
+		if err := h.up().SetName(h.name); err != nil {
+			return w.result, err
+		}
+	}
+	w.relays()
+	for _, s := range w.plan.Steps {
+		time.Sleep(time.Until(w.line.start.Add(s.At)))
+		w.take(s)
+		w.look()
+	}
+	time.Sleep(time.Until(w.line.start.Add(w.plan.Length)))
+	w.heal()
+	w.settle()
+	w.end()
+	return w.result, nil
+}
+
+// take does one step.
+func (w *world) take(s Step) {
+	k := steps[s.Kind]
+	did := k.do(w, s, w.hosts[s.A], w.hosts[s.B])
+	if !did {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s.Kind.Fault() {
+		w.result.Faults++
+	} else {
+		w.result.Acts++
+	}
+}
+
+// lasts has a fault end after a while, or when all is healed.
+func (w *world) lasts(d time.Duration, end func()) {
+	w.away.Go(func() {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-w.over:
+		}
+		end()
+	})
+}
+
+// relays ends the connections of relayed links every two minutes, as a relay does.
+func (w *world) relays() {
+	for a := range w.hosts {
+		for b := range a {
+			if !w.plan.Links[a][b].Relayed {
+				continue
+			}
+			w.away.Go(func() {
+				tick := time.NewTicker(2 * time.Minute)
+				defer tick.Stop()
+				for {
+					select {
+					case <-tick.C:
+						w.net.Drop(w.hosts[a].self(), w.hosts[b].self())
+					case <-w.over:
+						return
+					}
+				}
+			})
+		}
+	}
+}
+
+// heal ends every fault and waits until all devices are there.
+func (w *world) heal() {
+	w.line.note("--- all is healed")
+	close(w.over)
+	w.away.Wait()
+	w.pairing.Wait()
+	w.weather.clear()
+	for a, h := range w.hosts {
+		for _, o := range w.hosts[:a] {
+			w.net.Heal(h.self(), o.self())
+		}
+	}
+	for _, h := range w.hosts {
+		if l := h.up(); l != nil && l.isDead() { // its fuse burned down just now
+			h.halt(true)
+		}
+		if h.up() == nil {
+			if err := h.start(); err != nil {
+				w.violate("run", "%v", err)
+			}
+		}
+	}
+	time.Sleep(time.Minute)
+}
+
+// end stops all devices and examines what they leave.
+func (w *world) end() {
+	for _, h := range w.hosts {
+		if l := h.up(); l != nil {
+			w.mu.Lock()
+			w.result.Commits += l.db.Commits()
+			w.mu.Unlock()
+		}
+		h.halt(false)
+	}
+	synctest.Wait()
+	for _, h := range w.hosts {
+		w.examine(h)
+	}
+}
