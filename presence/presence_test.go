@@ -429,3 +429,21 @@ func TestLastSeenIsSavedEveryFiveMinutesAndAtStop(t *testing.T) {
 		}
 	})
 }
+
+// A stream that ends while the connection stays, as that of a device that was gone
+// for moments, is opened again: long after the beacon was made it needs another.
+func TestBrokenStreamIsFollowedByAFreshBeacon(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		a, b := w.device(1), w.device(2)
+		a.befriend(b)
+		a.set(Busy, "for hours")
+		pass(3 * time.Hour)
+		b.sees(a, Busy, "for hours")
+		a.tapped[len(a.tapped)-1].Reset()
+		pass(time.Second)
+		b.sees(a, Busy, "for hours")
+		if d := b.svc.Dropped(); d != (Drops{}) {
+			t.Errorf("dropped: %+v", d)
+		}
+	})
+}

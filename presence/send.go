@@ -123,6 +123,20 @@ func (s *Service) update(ctx context.Context, running *sync.WaitGroup) error {
 	return nil
 }
 
+// refresh has the current beacon made anew if it is too old for a new stream: one
+// that follows a stream which broke, long after the beacon was made. It reports
+// whether it has to be.
+func (s *Service) refresh() bool {
+	s.mu.Lock()
+	due := s.outdated(time.Now())
+	s.remint = s.remint || due
+	s.mu.Unlock()
+	if due {
+		s.poke()
+	}
+	return due
+}
+
 // outdated reports whether the current beacon is none for a new listener.
 func (s *Service) outdated(now time.Time) bool {
 	if s.current == nil || s.current.final {

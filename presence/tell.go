@@ -51,7 +51,9 @@ func (s *Service) tell(ctx context.Context, peer contact.ODID) (err error) {
 			return nil
 		}
 		again, next := jitter(keepAlive, 10), out.keepAlive
-		if turn := out.limit.Reserve(); out.seq == cur.body.Seq {
+		if out.seq == 0 && s.refresh() {
+			next = nil // what a new stream begins with is on its way
+		} else if turn := out.limit.Reserve(); out.seq == cur.body.Seq {
 			turn.Cancel()
 		} else if wait := turn.Delay(); wait > 0 && !cur.final {
 			// What changes meanwhile replaces what waits.
