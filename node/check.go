@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -61,8 +62,7 @@ func Restore(copied, path string, self contact.ODID) (kept string, err error) {
 		return "", fmt.Errorf("restore: %w", err)
 	}
 	if _, err := os.Stat(path); err == nil {
-		kept = path + ".before-" + time.Now().UTC().Format("20060102T150405.000")
-		if err := os.Link(path, kept); err != nil {
+		if kept, err = keep(path); err != nil {
 			return "", fmt.Errorf("restore: %w", err)
 		}
 	}
@@ -74,6 +74,19 @@ func Restore(copied, path string, self contact.ODID) (kept string, err error) {
 		return kept, fmt.Errorf("restore: %w", err)
 	}
 	return kept, errors.Join(dir.Sync(), dir.Close())
+}
+
+// keep gives the file at path a second name, that of the moment, and returns it.
+func keep(path string) (string, error) {
+	name := path + ".before-" + time.Now().UTC().Format("20060102T150405.000")
+	kept := name
+	for n := 2; ; n++ {
+		err := os.Link(path, kept)
+		if !errors.Is(err, fs.ErrExist) {
+			return kept, err
+		}
+		kept = fmt.Sprintf("%s-%d", name, n)
+	}
 }
 
 func copyFile(from, to string) error {

@@ -78,15 +78,26 @@ func (s *Service) leave(in *inbound) {
 	s.deliver()
 }
 
-// hush makes the state of peers unknown that no longer let this device see it.
+// hush makes the state of peers unknown that no longer let this device see it, and
+// ends their streams: one whose leave was on its way, as after a pairing, opens
+// another and tells again.
 func (s *Service) hush(peers []contact.ODID) {
+	var streams []*inbound
 	s.mu.Lock()
 	for _, peer := range peers {
-		if o := s.origins[peer]; o != nil {
-			s.unknown(peer, o)
+		o := s.origins[peer]
+		if o == nil {
+			continue
 		}
+		if o.in != nil {
+			streams = append(streams, o.in)
+		}
+		s.unknown(peer, o)
 	}
 	s.mu.Unlock()
+	for _, in := range streams {
+		_ = in.Reset()
+	}
 	s.deliver()
 }
 

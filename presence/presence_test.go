@@ -447,3 +447,17 @@ func TestBrokenStreamIsFollowedByAFreshBeacon(t *testing.T) {
 		}
 	})
 }
+
+// A beacon may come before the statement that allows it to be seen.
+func TestLeaveThatComesAfterTheBeaconCounts(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		a, b := w.device(1), w.device(2)
+		a.befriend(b)
+		before := contact.View{Status: contact.StatusPending, Given: contact.PairedDefault}
+		a.relate(b.self(), before)
+		a.sees(b, Unknown, "")
+		a.relate(b.self(), accepted(contact.PairedDefault))
+		pass(time.Second)
+		a.sees(b, Online, "")
+	})
+}

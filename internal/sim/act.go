@@ -183,7 +183,10 @@ func (w *world) sends(a, b *host, count, size int) bool {
 			why = s.Err
 		}
 	}
-	sure := w.did(l, why, "sends %s %d messages", b.name, count)
+	w.mu.Lock()
+	next := len(w.posts[a.i][b.i].letters)
+	w.mu.Unlock()
+	sure := w.did(l, why, "sends %s %d messages from %d on", b.name, count, next)
 	if sure && why != nil && !errors.Is(why, message.ErrNotContact) && !errors.Is(why, message.ErrBlocked) && !errors.Is(why, store.ErrFull) {
 		w.violate("run", "%s can't send %s: %v", a.name, b.name, why)
 	}

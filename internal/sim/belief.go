@@ -41,7 +41,7 @@ type belief struct {
 	now     []standing
 	staged  []int     // pairings that may end here by themselves
 	running []session // pairings of which this user has not heard the end
-	parting bool      // the other asked both to part, and that may act yet
+	parting bool      // the contact may go: the other asked both to part, or it was removed in a life that is lost
 	past    []moment
 }
 
@@ -134,11 +134,11 @@ func (b *belief) drop() { b.staged, b.parting = nil, false }
 func (b *belief) restored(since int) {
 	next := slices.Clone(b.now)
 	for _, m := range b.past[since:] {
+		next = append(next, m.now...)
 		for _, s := range m.now {
-			next = append(next, s)
-			if s.blocked { // a block withdrew the listing, and what was withdrawn stays so
-				next = append(next, standing{})
-			}
+			// What was withdrawn since, a block included, does not come back: the device
+			// learns of it when it meets the other.
+			b.parting = b.parting || s.blocked || !s.listed
 		}
 		b.staged = append(b.staged, m.staged...)
 		b.parting = b.parting || m.parting

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"contactsd/contact"
@@ -25,7 +26,7 @@ func (w *world) look() {
 				continue
 			}
 			seen, _, err := l.standing(o)
-			if l.isDead() {
+			if h.up() != l || l.isDead() {
 				break
 			}
 			w.mu.Lock()
@@ -212,8 +213,8 @@ func (w *world) compare(a, b *host) {
 	for id, m := range sent {
 		_, there := got[id]
 		switch l := p.byID[id]; {
-		case m.State == message.Delivered && !there && (flows || !b.restored):
-			wrong("lost", "message %d is delivered and not there", l.number)
+		case m.State == message.Delivered && !there && (flows && !l.forgotten || !b.restored):
+			wrong("lost", "message %d is delivered and not there: %s", l.number, w.numbers(in, message.In, p))
 		case m.State == message.Queued && flows:
 			wrong("state", "message %d waits", l.number)
 		case m.State == message.Cancelled && there && !a.restored:
@@ -241,13 +242,35 @@ func (w *world) letters(all []message.Message, d message.Direction, p *post, sid
 			wrong("phantom", "the %s has message %d with another text: %.60q", side, l.number, m.Body)
 		case found[id].ID == m.ID:
 			wrong("double", "the %s has message %d twice", side, l.number)
+		case l.forgotten: // in one life, and perhaps sent in another: there is no order
 		case l.number < last:
-			wrong("order", "the %s has message %d after %d", side, l.number, last)
+			wrong("order", "the %s has message %d after %d: %s", side, l.number, last, w.numbers(all, d, p))
 		}
 		found[id] = m
-		last = max(last, l.number)
+		if !l.forgotten {
+			last = max(last, l.number)
+		}
 	}
 	return found
+}
+
+// numbers says which messages a history has, in its order, and which of them a
+// restored sender had forgotten.
+func (w *world) numbers(all []message.Message, d message.Direction, p *post) string {
+	var words []string
+	for _, m := range all {
+		l := p.byID[m.ID.String()]
+		switch {
+		case m.Direction != d:
+		case l == nil:
+			words = append(words, m.Kind)
+		case l.forgotten:
+			words = append(words, fmt.Sprintf("(%d)", l.number))
+		default:
+			words = append(words, fmt.Sprint(l.number))
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // journal compares what a device's events told with what its tables hold.
@@ -297,7 +320,7 @@ func (w *world) journal(h *host) {
 			w.violate("run", "%v", err)
 		}
 		for _, m := range all {
-			if m.Direction == message.In && m.Kind != message.KindGap {
+			if m.Direction == message.In {
 				if received[m.ID.String()] == 0 {
 					w.violate("events", "%s was never told of a message from %s", h.name, o.name)
 				}

@@ -81,7 +81,7 @@ func (w *world) pairs(a *host, others []*host, change func(string) string, s Ste
 		}
 		typing.Wait()
 		sure := !l.isDead() && err == nil && ended.Paired
-		w.line.note("%s no longer shows a code: %s", a.name, outcome(w, ended, err))
+		w.line.note("%s no longer shows a code: %s", a.name, ending(ended, err))
 		won := 0
 		for i, o := range others {
 			if entered[i] {
@@ -96,7 +96,7 @@ func (w *world) pairs(a *host, others []*host, change func(string) string, s Ste
 	return true
 }
 
-func outcome(w *world, e pairing.Ended, err error) string {
+func ending(e pairing.Ended, err error) string {
 	switch {
 	case err != nil:
 		return err.Error()

@@ -18,6 +18,7 @@ import (
 // Result is what came of a run.
 type Result struct {
 	Seed       uint64      `json:"seed"`
+	Devices    int         `json:"devices"`
 	Acts       int         `json:"acts"`
 	Faults     int         `json:"faults"`
 	Messages   int         `json:"messages"` // accepted by a sender's device
@@ -58,14 +59,14 @@ type world struct {
 }
 
 // Run runs a plan in the bubble of the caller, with stores in dir. It writes what
-// happened to log if anything was wrong, or if verbose, with what the devices log.
+// happened to log if anything was wrong, with what the devices log if verbose.
 func Run(p Plan, dir string, log io.Writer, verbose bool) (Result, error) {
 	w, err := newWorld(p, dir, verbose)
 	if err != nil {
 		return Result{}, err
 	}
 	r, err := w.run()
-	if err != nil || verbose || len(r.Violations) > 0 {
+	if err != nil || len(r.Violations) > 0 {
 		w.line.print(log)
 	}
 	return r, err
@@ -78,7 +79,7 @@ func newWorld(p Plan, dir string, verbose bool) (*world, error) {
 		over:   make(chan struct{}),
 		index:  make(map[contact.ODID]int),
 		lives:  make(map[contact.ODID]*life),
-		result: Result{Seed: p.Seed},
+		result: Result{Seed: p.Seed, Devices: p.Devices},
 	}
 	w.weather = &weather{links: p.Links, index: w.index, rng: rand.New(rand.NewPCG(p.Seed, 2))}
 	w.net = memnet.New(memnet.Options{Delay: w.weather.delay, Tap: w.tap})
