@@ -11,6 +11,7 @@ import (
 
 	"contactsd/contact"
 	"contactsd/message"
+	"contactsd/presence"
 	"contactsd/relation"
 	"contactsd/store"
 )
@@ -35,10 +36,11 @@ func Check(path string, self contact.ODID) (store.Report, error) {
 }
 
 // Restore puts a copy of a store in the place of the one at path, which no daemon
-// uses, and begins a new epoch of messages and a new journal in it: what the
-// device sent and told after the copy was made had the old ones. The store that was there is kept
-// beside it; kept is its path, "" if there was none. The copy is examined first,
-// and a damaged one is an error that wraps store.ErrCorrupt.
+// uses, and begins a new epoch of messages, a new presence key and a new journal
+// in it: what the device sent and told after the copy was made had the old ones.
+// The store that was there is kept beside it; kept is its path, "" if there was
+// none. The copy is examined first, and a damaged one is an error that wraps
+// store.ErrCorrupt.
 func Restore(copied, path string, self contact.ODID) (kept string, err error) {
 	r, err := Check(copied, self)
 	switch {
@@ -57,7 +59,7 @@ func Restore(copied, path string, self contact.ODID) (kept string, err error) {
 	if err != nil {
 		return "", err
 	}
-	begin := func(tx *store.Tx) error { return errors.Join(message.NewEpoch(tx), tx.NewJournal()) }
+	begin := func(tx *store.Tx) error { return errors.Join(message.NewEpoch(tx), presence.NewKey(tx), tx.NewJournal()) }
 	if err := errors.Join(db.Update(begin), db.Close()); err != nil {
 		return "", fmt.Errorf("restore: %w", err)
 	}

@@ -2,7 +2,9 @@ package presence
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -314,4 +316,39 @@ func (d *device) handed(peer contact.ODID) (key *presenceKey) {
 		}
 	}
 	return key
+}
+
+// Of those whom a device gave its key, a copy of its store knows the earlier ones.
+func TestRestoredDeviceHasAKeyThatNobodyHolds(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		a, lost, friend := w.device(1), w.puppet(2), w.device(3)
+		a.befriend(friend)
+		copied, err := os.ReadFile(a.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.relate(lost.self(), accepted(contact.PairedDefault))
+		lost.connect(a)
+		old := *a.handed(lost.self())
+		a.stop()
+		a.mu.Lock()
+		delete(a.views, lost.self())
+		a.mu.Unlock()
+		if err := os.WriteFile(a.path, copied, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		db, err := store.Open(a.path, store.Options{NoSync: true}, Tables()...)
+		if err == nil {
+			err = errors.Join(db.Update(NewKey), db.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.start()
+		a.connect(friend)
+		friend.sees(a, Online, "")
+		if now := *a.handed(friend.self()); now == old {
+			t.Error("the key that was given in the lost life is still in use")
+		}
+	})
 }

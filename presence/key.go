@@ -103,31 +103,35 @@ func (s *Service) reviewHolders() error {
 // replaceKey makes a new key that nobody holds. The streams that stand hand it
 // over with the next beacon.
 func (s *Service) replaceKey() error {
-	err := s.cfg.DB.Update(func(tx *store.Tx) error {
-		var held [][]byte
-		for row, err := range holders().Scan(tx, store.Range{}) {
-			if err != nil {
-				return err
-			}
-			held = append(held, row.Key)
-		}
-		for _, peer := range held {
-			if err := holders().Delete(tx, peer); err != nil {
-				return err
-			}
-		}
-		row, _, err := keys().Get(tx, own())
-		if err != nil {
-			return err
-		}
-		rand.Read(row.Key[:])
-		return keys().Put(tx, own(), row)
-	})
-	if err != nil {
+	if err := s.cfg.DB.Update(NewKey); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	s.remint = true
 	s.mu.Unlock()
 	return nil
+}
+
+// NewKey makes a new presence key that nobody holds. Whoever restores a store from
+// a copy calls it: the copy does not know to whom the key was given since, and who
+// of them may no longer have it.
+func NewKey(tx *store.Tx) error {
+	var held [][]byte
+	for row, err := range holders().Scan(tx, store.Range{}) {
+		if err != nil {
+			return err
+		}
+		held = append(held, row.Key)
+	}
+	for _, peer := range held {
+		if err := holders().Delete(tx, peer); err != nil {
+			return err
+		}
+	}
+	row, _, err := keys().Get(tx, own())
+	if err != nil {
+		return err
+	}
+	rand.Read(row.Key[:])
+	return keys().Put(tx, own(), row)
 }

@@ -87,7 +87,7 @@ func add(w *world, s Step, a, b *host) bool {
 		return s, !s.blocked
 	}, func(have *belief) {
 		if fresh {
-			have.parting = false // what was asked before is over
+			have.parting, have.mute, have.deaf = false, false, false // what was before is over
 		}
 	})
 }
@@ -133,7 +133,7 @@ func unblock(w *world, _ Step, a, b *host) bool {
 			s.pair, s.blocked = 0, false
 		}
 		return s, true
-	}, nil)
+	}, func(have *belief) { have.mute, have.deaf = false, false })
 }
 
 func narrow(w *world, s Step, a, b *host) bool {
@@ -142,7 +142,10 @@ func narrow(w *world, s Step, a, b *host) bool {
 		return l.Relation.Narrow(b.self(), perms)
 	}, func(s standing) (standing, bool) {
 		return s, s.listed && !s.blocked
-	}, nil)
+	}, func(have *belief) {
+		have.mute = have.mute || perms.Has(contact.Presence)
+		have.deaf = have.deaf || perms.Has(contact.Messages)
+	})
 }
 
 func remark(w *world, s Step, a, b *host) bool {

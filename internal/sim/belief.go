@@ -42,6 +42,8 @@ type belief struct {
 	staged  []int     // pairings that may end here by themselves
 	running []session // pairings of which this user has not heard the end
 	parting bool      // the contact may go: the other asked both to part, or it was removed in a life that is lost
+	mute    bool      // the user withdrew the leave to see how it is, and nothing gave it back
+	deaf    bool      // the same of messages
 	past    []moment
 }
 
@@ -104,6 +106,7 @@ type session struct {
 
 // pairs says that pairing p begins.
 func (b *belief) pairs(p int) {
+	b.mute, b.deaf = false, false
 	b.running = append(b.running, session{pair: p})
 	b.become(b.now)
 	b.running[len(b.running)-1].began = len(b.past)
@@ -132,6 +135,7 @@ func (b *belief) drop() { b.staged, b.parting = nil, false }
 
 // restored says that what was held at a moment, or anything since, may come back.
 func (b *belief) restored(since int) {
+	b.mute, b.deaf = false, false
 	next := slices.Clone(b.now)
 	for _, m := range b.past[since:] {
 		next = append(next, m.now...)
@@ -158,6 +162,13 @@ func (b *belief) allows(seen standing) bool {
 // listed reports whether the other may be on the list now.
 func (b *belief) listed() bool {
 	return len(b.running) > 0 || slices.ContainsFunc(b.now, func(s standing) bool { return s.shown().listed })
+}
+
+// tells reports whether the other may be told how this user is: pairing alone
+// gives that leave.
+func (b *belief) tells() bool {
+	paired := func(s standing) bool { return s.shown().listed && s.pair > 0 }
+	return !b.mute && (len(b.running) > 0 || len(b.staged) > 0 || slices.ContainsFunc(b.now, paired))
 }
 
 func (b *belief) String() string {

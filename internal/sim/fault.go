@@ -198,8 +198,9 @@ func restore(w *world, s Step, h, _ *host) bool {
 	for j := range w.hosts {
 		w.beliefs[h.i][j].restored(c.beliefs[j])
 		w.posts[h.i][j].forget(c.posts[j])
-		w.forbid(h.i, j)
+		w.deals[h.i][j].judge(w.beliefs[h.i][j])
 	}
+	w.guessed[h.i] = nil
 	w.mu.Unlock()
 	h.restored = true
 	w.start(h)

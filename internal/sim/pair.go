@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -44,11 +45,9 @@ func (w *world) pairs(a *host, others []*host, change func(string) string, s Ste
 		w.mu.Lock()
 		w.pairings++
 		numbers[i] = w.pairings
-		w.beliefs[a.i][o.i].pairs(numbers[i])
-		w.beliefs[o.i][a.i].pairs(numbers[i])
-		w.forbid(a.i, o.i)
-		w.forbid(o.i, a.i)
 		w.mu.Unlock()
+		w.believe(a.i, o.i, func(b *belief) { b.pairs(numbers[i]) })
+		w.believe(o.i, a.i, func(b *belief) { b.pairs(numbers[i]) })
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	codes := make(chan string, 16)
@@ -114,8 +113,14 @@ func (w *world) types(ctx context.Context, a, o *host, code string, s Step, numb
 		return false
 	}
 	opt := pairing.EnterOptions{At: a.self()}
+	shows := a.up()
 	_, err := l.Pairing.Enter(ctx, code, opt)
 	sure := !l.isDead()
+	if errors.Is(err, pairing.ErrWrongCode) && shows != nil && shows == a.up() {
+		w.mu.Lock()
+		w.guessed[a.i] = append(w.guessed[a.i], time.Now())
+		w.mu.Unlock()
+	}
 	w.did(l, err, "types %s's code", a.name)
 	w.believe(o.i, a.i, func(b *belief) { b.paired(number, sure && err == nil) })
 	return sure && err == nil

@@ -9,9 +9,6 @@ import (
 	"time"
 
 	"contactsd/contact"
-	"contactsd/message"
-	"contactsd/presence"
-	"contactsd/transport"
 	"contactsd/transport/memnet"
 )
 
@@ -48,14 +45,16 @@ type world struct {
 	away    sync.WaitGroup // devices that are down, and other faults that last
 	pairing sync.WaitGroup // pairings under way
 
-	mu        sync.Mutex // guards what follows
-	index     map[contact.ODID]int
-	lives     map[contact.ODID]*life
-	beliefs   [][]*belief // by user and by the other
-	posts     [][]*post
-	forbidden [][]time.Time // since when a user's device may not tell another anything
-	pairings  int
-	result    Result
+	mu       sync.Mutex // guards what follows
+	index    map[contact.ODID]int
+	lives    map[contact.ODID]*life
+	beliefs  [][]*belief // by user and by the other
+	posts    [][]*post
+	deals    [][]*dealings
+	beacons  [][]byte      // newest of each device
+	guessed  [][]time.Time // when wrong codes were typed, by the device that showed others
+	pairings int
+	result   Result
 }
 
 // Run runs a plan in the bubble of the caller, with stores in dir. It writes what
@@ -92,11 +91,12 @@ func newWorld(p Plan, dir string, verbose bool) (*world, error) {
 		w.index[h.self()] = i
 		w.beliefs = append(w.beliefs, make([]*belief, p.Devices))
 		w.posts = append(w.posts, make([]*post, p.Devices))
-		w.forbidden = append(w.forbidden, make([]time.Time, p.Devices))
+		w.deals = append(w.deals, make([]*dealings, p.Devices))
 		for j := range p.Devices {
-			w.beliefs[i][j], w.posts[i][j] = newBelief(), newPost()
+			w.beliefs[i][j], w.posts[i][j], w.deals[i][j] = newBelief(), newPost(), &dealings{}
 		}
 	}
+	w.beacons, w.guessed = make([][]byte, p.Devices), make([][]time.Time, p.Devices)
 	return w, nil
 }
 
@@ -116,41 +116,12 @@ func (w *world) setLife(id contact.ODID, l *life) {
 	w.lives[id] = l
 }
 
-// grace is how long a byte may follow after the act that forbids it.
-const grace = 10 * time.Millisecond
-
-// tap looks at what a device sends.
-func (w *world) tap(from, to contact.ODID, p transport.Protocol, b []byte) bool {
-	w.mu.Lock()
-	l := w.lives[from]
-	i, j := w.index[from], w.index[to]
-	since := w.forbidden[i][j]
-	w.mu.Unlock()
-	if l == nil || !l.sends() {
-		return false
-	}
-	if (p == presence.Protocol || p == message.Protocol) && !since.IsZero() && time.Since(since) >= grace {
-		w.violate("leak", "%s sent %s %d bytes of %s", w.hosts[i].name, w.hosts[j].name, len(b), p)
-	}
-	return true
-}
-
-// forbid notes whether a device may tell another one anything. The caller holds mu.
-func (w *world) forbid(i, j int) {
-	switch {
-	case w.beliefs[i][j].listed():
-		w.forbidden[i][j] = time.Time{}
-	case w.forbidden[i][j].IsZero():
-		w.forbidden[i][j] = time.Now()
-	}
-}
-
 // believe changes what a user may hold of another one.
 func (w *world) believe(i, j int, f func(*belief)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f(w.beliefs[i][j])
-	w.forbid(i, j)
+	w.deals[i][j].judge(w.beliefs[i][j])
 }
 
 // run runs the plan, heals everything and looks at what is left.

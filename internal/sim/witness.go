@@ -1,0 +1,161 @@
+package sim
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"contactsd/contact"
+	"contactsd/pairing"
+	"contactsd/presence"
+	"contactsd/relation"
+	"contactsd/transport"
+)
+
+// grace is how long after an act what it forbids may still happen: what was being
+// done has to end.
+const grace = 10 * time.Millisecond
+
+// ban is a time in which a device's user lets another have nothing of a kind.
+type ban struct{ from, to time.Time } // to is zero while it lasts
+
+func (b ban) holds(at time.Time) bool {
+	return !b.from.IsZero() && at.Sub(b.from) >= grace && (b.to.IsZero() || at.Before(b.to))
+}
+
+// bans are all of them, the last one perhaps lasting.
+type bans []ban
+
+func (b bans) holds(at time.Time) bool {
+	return slices.ContainsFunc(b, func(b ban) bool { return b.holds(at) })
+}
+
+// is notes whether there is a ban from now on.
+func (b *bans) is(banned bool) {
+	n := len(*b)
+	lasts := n > 0 && (*b)[n-1].to.IsZero()
+	switch {
+	case banned && !lasts:
+		*b = append(*b, ban{from: time.Now()})
+	case !banned && lasts:
+		(*b)[n-1].to = time.Now()
+	}
+}
+
+// dealings are what one user lets another have, and what the other was given.
+type dealings struct {
+	any      bans // from the other's being off the list or blocked
+	presence bans
+	messages bans
+	keys     [][]byte // presence keys that were handed over
+}
+
+// judge notes what a belief allows.
+func (d *dealings) judge(b *belief) {
+	d.any.is(!b.listed())
+	d.presence.is(!b.tells())
+	d.messages.is(!b.listed() || b.deaf)
+}
+
+// tap looks at all that a device sends. It says false when a crash comes before it.
+func (w *world) tap(from, to contact.ODID, p transport.Protocol, b []byte) bool {
+	w.mu.Lock()
+	l, i, j := w.lives[from], w.index[from], w.index[to]
+	w.mu.Unlock()
+	if l == nil || !l.sends() {
+		return false
+	}
+	switch p {
+	case relation.Protocol, pairing.Protocol: // strangers get an answer, too
+	case presence.Protocol:
+		w.hears(i, j, b)
+	default:
+		w.mu.Lock()
+		leaks := w.deals[i][j].any.holds(time.Now())
+		w.mu.Unlock()
+		if leaks {
+			w.violate("leak", "%s sent %s %d bytes of %s", w.hosts[i].name, w.hosts[j].name, len(b), p)
+		}
+	}
+	return true
+}
+
+// hears looks at a frame of presence: nobody who may not see it gets one, or holds
+// the key to it.
+func (w *world) hears(i, j int, b []byte) {
+	var f struct {
+		Key    []byte `cbor:"1,keyasint,omitempty"`
+		Beacon []byte `cbor:"2,keyasint,omitempty"`
+	}
+	if err := transport.NewFrameReader(bytes.NewReader(b), len(b)).Read(&f); err != nil {
+		w.violate("leak", "%s sends %s presence that can't be read: %v", w.hosts[i].name, w.hosts[j].name, err)
+		return
+	}
+	now := time.Now()
+	var readers []string
+	w.mu.Lock()
+	leaks := w.deals[i][j].presence.holds(now)
+	if f.Key != nil {
+		d := w.deals[i][j]
+		if !slices.ContainsFunc(d.keys, func(k []byte) bool { return bytes.Equal(k, f.Key) }) {
+			d.keys = append(d.keys, f.Key)
+		}
+	}
+	if f.Beacon != nil && !bytes.Equal(f.Beacon, w.beacons[i]) {
+		w.beacons[i] = f.Beacon
+		for k, d := range w.deals[i] {
+			if k != i && d.presence.holds(now) && slices.ContainsFunc(d.keys, func(key []byte) bool { return opens(key, w.hosts[i].self(), f.Beacon) }) {
+				readers = append(readers, w.hosts[k].name)
+			}
+		}
+	}
+	w.mu.Unlock()
+	if leaks {
+		w.violate("leak", "%s told %s its presence", w.hosts[i].name, w.hosts[j].name)
+	}
+	for _, name := range readers {
+		w.violate("key", "%s, who may not see how %s is, holds the key to a new beacon", name, w.hosts[i].name)
+	}
+}
+
+// opens reports whether a key opens a sealed beacon (see package presence).
+func opens(key []byte, origin contact.ODID, sealed []byte) bool {
+	aead, err := chacha20poly1305.NewX(key)
+	if err != nil || len(sealed) < aead.NonceSize() {
+		return false
+	}
+	_, err = aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], origin[:])
+	return err == nil
+}
+
+// received looks at an event that tells of a message.
+func (w *world) received(h *host, e contact.Event) {
+	w.mu.Lock()
+	j, known := w.index[e.Contact]
+	banned := known && w.deals[h.i][j].messages.holds(time.UnixMilli(e.At))
+	w.mu.Unlock()
+	if banned {
+		w.violate("allow", "%s took a message from %s, whom it allows none", h.name, w.hosts[j].name)
+	}
+}
+
+// guesses looks at how many wrong codes a device counts.
+func (w *world) guesses(h *host, l *life) {
+	short, long, err := l.Pairing.Guesses()
+	if err != nil {
+		return // it stops just now
+	}
+	w.mu.Lock()
+	wrong := 0
+	for _, at := range w.guessed[h.i] {
+		if time.Since(at) < 23*time.Hour {
+			wrong++
+		}
+	}
+	w.mu.Unlock()
+	if short+long < wrong {
+		w.violate("guess", "%s counts %d wrong codes of %d", h.name, short+long, wrong)
+	}
+}
