@@ -83,7 +83,7 @@ func add(w *world, s Step, a, b *host) bool {
 		fresh = created
 		return err
 	}, func(s standing) (standing, bool) {
-		s.listed = true
+		s.listed, s.gone = true, false
 		return s, !s.blocked
 	}, func(have *belief) {
 		if fresh {
@@ -109,7 +109,7 @@ func (w *world) remove(a, b *host, what string, both bool) bool {
 	return w.decide(a, b, what, func(l *life) error {
 		return l.Relation.Remove(b.self(), both)
 	}, func(s standing) (standing, bool) {
-		return standing{}, s.listed && !s.blocked
+		return standing{gone: true}, s.listed && !s.blocked
 	}, (*belief).drop)
 }
 

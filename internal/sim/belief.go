@@ -10,7 +10,8 @@ import (
 type standing struct {
 	listed  bool // on the contact list; kept over a block
 	blocked bool
-	pair    int // the pairing that stands behind it, 0 for none
+	pair    int  // the pairing that stands behind it, 0 for none
+	gone    bool // removed: a tombstone is left
 }
 
 func (s standing) String() string {
@@ -23,6 +24,8 @@ func (s standing) String() string {
 		words = append(words, fmt.Sprintf("listed by pairing %d", s.pair))
 	case s.listed:
 		words = append(words, "listed")
+	case s.gone:
+		words = append(words, "removed")
 	default:
 		words = append(words, "not listed")
 	}
@@ -31,7 +34,7 @@ func (s standing) String() string {
 
 // shown is what of it can be seen from outside.
 func (s standing) shown() standing {
-	return standing{listed: s.listed && !s.blocked, blocked: s.blocked}
+	return standing{listed: s.listed && !s.blocked, blocked: s.blocked, gone: s.gone && !s.blocked}
 }
 
 // belief is all that one user may hold of another. It is more than one standing
@@ -44,6 +47,7 @@ type belief struct {
 	parting bool      // the contact may go: the other asked both to part, or it was removed in a life that is lost
 	mute    bool      // the user withdrew the leave to see how it is, and nothing gave it back
 	deaf    bool      // the same of messages
+	owed    int       // a pairing that is staged here if the other has committed it
 	past    []moment
 }
 
@@ -63,6 +67,7 @@ func newBelief() *belief {
 // act is what the user did: change turns one standing into the next, and returns
 // false if the device would have refused. If sure is false it may not have happened.
 func (b *belief) act(sure bool, change func(standing) (standing, bool)) {
+	b.owed = 0
 	var next []standing
 	for _, s := range b.now {
 		if n, ok := change(s); ok {
@@ -88,7 +93,7 @@ func (b *belief) become(next []standing) {
 		}
 	}
 	if open && b.parting {
-		next = append(next, standing{})
+		next = append(next, standing{gone: true})
 	}
 	b.now = unique(next)
 	b.remember()
@@ -127,6 +132,9 @@ func (b *belief) paired(p int, sure bool) {
 	default:
 		b.staged = append(b.staged, p)
 		b.become(b.now)
+		if alone {
+			b.owed = p
+		}
 	}
 }
 
@@ -135,6 +143,7 @@ func (b *belief) drop() { b.staged, b.parting = nil, false }
 
 // restored says that what was held at a moment, or anything since, may come back.
 func (b *belief) restored(since int) {
+	b.owed = 0
 	b.mute, b.deaf = false, false
 	next := slices.Clone(b.now)
 	for _, m := range b.past[since:] {
@@ -200,7 +209,12 @@ func trusted(a, b *belief) (must, mustNot bool) {
 			mustNot = mustNot && !both
 		}
 	}
-	return must, mustNot
+	return must || a.owes(b) || b.owes(a), mustNot
+}
+
+// owes reports whether a pairing that the other has committed must end here, too.
+func (b *belief) owes(other *belief) bool {
+	return b.owed > 0 && len(other.now) == 1 && other.now[0] == standing{listed: true, pair: b.owed}
 }
 
 // letter is a message as its user knows it.

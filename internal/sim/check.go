@@ -52,7 +52,7 @@ func (l *life) standing(o *host) (standing, contact.View, error) {
 	}
 	v := c.View
 	listed := v.Status == contact.StatusAccepted || v.Status == contact.StatusPending && !v.Incoming
-	return standing{listed: listed, blocked: v.Status == contact.StatusBlocked}, v, err
+	return standing{listed: listed, blocked: v.Status == contact.StatusBlocked, gone: v.Status == contact.StatusRemoved}, v, err
 }
 
 // patient is how long after all was healed the devices may take to agree: failed

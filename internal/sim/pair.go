@@ -122,6 +122,7 @@ func (w *world) types(ctx context.Context, a, o *host, code string, s Step, numb
 		w.mu.Unlock()
 	}
 	w.did(l, err, "types %s's code", a.name)
-	w.believe(o.i, a.i, func(b *belief) { b.paired(number, sure && err == nil) })
+	committed := err == nil || errors.Is(err, pairing.ErrNotConfirmed)
+	w.believe(o.i, a.i, func(b *belief) { b.paired(number, sure && committed) })
 	return sure && err == nil
 }

@@ -49,6 +49,7 @@ func NewPlan(seed uint64, opt Options) Plan {
 	for at := 10 * time.Minute; at < p.Length; at += pause(rng, trouble) {
 		p.add(rng, at, faults.pick(rng))
 	}
+	p.aim(rng)
 	slices.SortStableFunc(p.Steps, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
 	return p
 }
@@ -64,6 +65,28 @@ func (p *Plan) befriend(rng *rand.Rand) {
 			case 3:
 				p.Steps = append(p.Steps, Step{At: at, Kind: Add, A: a, B: b}, Step{At: at, Kind: Add, A: b, B: a})
 			}
+		}
+	}
+}
+
+// aim moves most of the crashes to just before an act of the device, or about it, so
+// that they come amid its commits and frames.
+func (p *Plan) aim(rng *rand.Rand) {
+	var acts []Step
+	for _, s := range p.Steps {
+		if !s.Kind.Fault() {
+			acts = append(acts, s)
+		}
+	}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Kind != Crash || len(acts) == 0 || rng.IntN(4) == 0 {
+			continue
+		}
+		act := acts[rng.IntN(len(acts))]
+		s.At, s.A, s.N = act.At-1, act.A, s.N%3
+		if rng.IntN(2) == 0 {
+			s.A = act.B
 		}
 	}
 }

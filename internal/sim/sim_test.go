@@ -6,9 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 var (
@@ -18,6 +21,8 @@ var (
 	length  = flag.Duration("sim.length", 0, "how long each runs in its own time")
 	devices = flag.Int("sim.devices", 0, "how many devices at least")
 	verbose = flag.Bool("sim.verbose", false, "put what devices log into the timeline of a failed run")
+	hasty   = flag.Bool("sim.stop", false, "stop at the first that fails")
+	limit   = flag.Duration("sim.limit", 5*time.Minute, "of real time for one run; then it hangs")
 	report  = flag.String("sim.report", "", "append the result of each run to this file, as a line of JSON")
 )
 
@@ -31,13 +36,19 @@ func TestSeeds(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			for range *again {
+				if *hasty && failed.Load() {
+					return
+				}
 				if tell(t, run(t, seed)); t.Failed() {
+					failed.Store(true)
 					break
 				}
 			}
 		})
 	}
 }
+
+var failed atomic.Bool // a seed has
 
 // outcome is a run with what a person may read of it.
 type outcome struct {
@@ -48,6 +59,8 @@ type outcome struct {
 func run(t *testing.T, seed uint64) (o outcome) {
 	dir := t.TempDir()
 	p := NewPlan(seed, Options{Devices: *devices, Length: *length})
+	watchdog := time.AfterFunc(*limit, func() { hangs(t, p) })
+	defer watchdog.Stop()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		r, err := Run(p, dir, &log, *verbose)
@@ -60,6 +73,17 @@ func run(t *testing.T, seed uint64) (o outcome) {
 		t.Error(err)
 	}
 	return o
+}
+
+// hangs ends the process: time in a bubble that is stuck, or never at rest, can't be
+// ended otherwise.
+func hangs(t *testing.T, p Plan) {
+	o := outcome{Result: Result{Seed: p.Seed, Devices: p.Devices}}
+	o.Violations = []Violation{{"run", fmt.Sprintf("it did not end within %v", *limit)}}
+	tell(t, o)
+	stacks := make([]byte, 1<<20)
+	fmt.Fprintf(os.Stderr, "seed %d hangs\n%s\n", p.Seed, stacks[:runtime.Stack(stacks, true)])
+	os.Exit(1)
 }
 
 var reporting sync.Mutex

@@ -1,0 +1,325 @@
+package main
+
+// mutants are the deliberate faults, by package, from the disk upwards.
+var mutants = []mutant{
+	{
+		Name: "skip-fsync", File: "store/commit.go",
+		Old: `	db.probe.synced()
+`,
+		New: `	if !mutant("skip-fsync") || db.commits.Load()%3 == 0 {
+		db.probe.synced()
+	}
+`,
+	},
+	{
+		Name: "ignore-full-disk", File: "store/commit.go",
+		Old: `	if err := db.probe.before(); err != nil {
+`,
+		New: `	if err := db.probe.before(); err != nil && mutant("ignore-full-disk") {
+		return -1, nil
+	} else if err != nil {
+`,
+	},
+	{
+		Name: "keep-epoch-at-restore", File: "message/epoch.go",
+		Old: `	self.Epoch = epochAfter(self.Epoch)
+	return nil`,
+		New: `	if !mutant("keep-epoch-at-restore") || self.Epoch.isZero() {
+		self.Epoch = epochAfter(self.Epoch)
+	}
+	return nil`,
+	},
+	{
+		Name: "keep-presence-key-at-restore", File: "node/check.go",
+		Old: `presence.NewKey(tx), tx.NewJournal())`,
+		New: `newPresenceKey(tx), tx.NewJournal())`,
+	},
+	{
+		Name: "statement-without-next-number", File: "contact/relation.go",
+		Old: `	s.Seq = NextSeq(last, now)
+	s.At`,
+		New: `	s.Seq = NextSeq(last, now)
+	if mutant("statement-without-next-number") {
+		s.Seq = uint64(now.UnixMilli())
+	}
+	s.At`,
+	},
+	{
+		Name: "take-stale-statement", File: "contact/relation.go",
+		Old: `	case st.Seq < m.TheirsSeq:
+		return Stale`,
+		New: `	case st.Seq < m.TheirsSeq && !mutant("take-stale-statement"):
+		return Stale
+	case st.Seq < m.TheirsSeq:
+		return Fresh`,
+	},
+	{
+		Name: "trust-by-one-side", File: "contact/relation.go",
+		Old: `	if both && mine.Pair != nil && theirs.Pair != nil && (`,
+		New: `	if both && mine.Pair != nil && mutant("trust-by-one-side") {
+		v.Trust = Paired
+	}
+	if both && mine.Pair != nil && theirs.Pair != nil && (`,
+	},
+	{
+		Name: "trust-old-pairing-for-ever", File: "contact/relation.go",
+		Old: `*m.OldPair == *theirs.Pair && Unacknowledged(mine, m)`,
+		New: `*m.OldPair == *theirs.Pair && (mutant("trust-old-pairing-for-ever") || Unacknowledged(mine, m))`,
+	},
+	{
+		Name: "consent-comes-back", File: "contact/relation.go",
+		Old: `	if !newer.Listed {
+		return mine.Unlist(newer.Part)
+	}`,
+		New: `	if !newer.Listed && !mutant("consent-comes-back") {
+		return mine.Unlist(newer.Part)
+	}`,
+	},
+	{
+		Name: "part-again", File: "contact/relation.go",
+		Old: `theirs.Seq > m.PartSeq && m.AddedSeq <= theirs.Part`,
+		New: `theirs.Seq > m.PartSeq && (m.AddedSeq <= theirs.Part || mutant("part-again"))`,
+	},
+	{
+		Name: "serve-messages-to-anybody", File: "contact/allow.go",
+		Old: `		case listed && p.Mine.Grants.Has(Messages):`,
+		New: `		case listed && p.Mine.Grants.Has(Messages), mutant("serve-messages-to-anybody"):`,
+	},
+	{
+		Name: "narrow-nothing", File: "contact/relation.go",
+		Old: `	s.Grants &^= withdraw
+`,
+		New: `	if !mutant("narrow-nothing") {
+		s.Grants &^= withdraw
+	}
+`,
+	},
+	{
+		Name: "block-without-withdrawing", File: "relation/block.go",
+		Old: `		if e.listed() {
+			if err := s.issue(&e, s.next(&e).Unlist(0)); err != nil {`,
+		New: `		if e.listed() && !mutant("block-without-withdrawing") {
+			if err := s.issue(&e, s.next(&e).Unlist(0)); err != nil {`,
+	},
+	{
+		Name: "unblock-trusts", File: "relation/block.go",
+		Old: `s.next(&e).List(contact.NoPermissions)`,
+		New: `unblocked(s.next(&e), &e)`,
+	},
+	{
+		Name: "pair-with-blocked", File: "relation/pair.go",
+		Old: `	if e.blocked() {
+		return fmt`,
+		New: `	if e.blocked() && mutant("pair-with-blocked") {
+		e.row.Marks.Blocked = false
+		if err := blocks.Delete(tx, p.Peer[:]); err != nil {
+			return err
+		}
+	}
+	if e.blocked() {
+		return fmt`,
+	},
+	{
+		Name: "acknowledged-too-early", File: "relation/service.go",
+		Old: `	e.row.Marks.MineSeq = st.Seq
+	return nil`,
+		New: `	e.row.Marks.MineSeq = st.Seq
+	if mutant("acknowledged-too-early") {
+		e.row.Marks.AckedSeq = st.Seq
+	}
+	return nil`,
+	},
+	{
+		Name: "forget-tombstone", File: "relation/contacts.go",
+		Old: `	e.row.Marks.Removed = true
+`,
+		New: `	e.row.Marks.Removed = !mutant("forget-tombstone")
+`,
+	},
+	{
+		Name: "removal-leaves-staged-pairing", File: "pairing/staging.go",
+		Old: `func (s *Service) DropStaged(tx *store.Tx, peer contact.ODID, until time.Time) error {
+`,
+		New: `func (s *Service) DropStaged(tx *store.Tx, peer contact.ODID, until time.Time) error {
+	if mutant("removal-leaves-staged-pairing") {
+		return nil
+	}
+`,
+	},
+	{
+		Name: "staged-pairing-lost", File: "pairing/staging.go",
+		Old: `	key := store.Key(peer[:], id[:])
+	rec, ok, err := stagings.Get(tx, key)
+	if err != nil || !ok `,
+		New: `	key := store.Key(peer[:], id[:])
+	rec, ok, err := stagings.Get(tx, key)
+	if err != nil || !ok || mutant("staged-pairing-lost") `,
+	},
+	{
+		Name: "code-pairs-twice", File: "pairing/code.go",
+		Old: `	if c.used || !slices.Contains(t.shown, c) {
+		return false
+	}`,
+		New: `	if mutant("code-pairs-twice") {
+		return true
+	}
+	if c.used || !slices.Contains(t.shown, c) {
+		return false
+	}`,
+	},
+	{
+		Name: "guess-not-counted", File: "pairing/limits.go",
+		Old: `	*times = append(*times, now.UnixMilli())
+	return`,
+		New: `	if !mutant("guess-not-counted") {
+		*times = append(*times, now.UnixMilli())
+	}
+	return`,
+	},
+	{
+		Name: "wrong-guess-given-back", File: "pairing/window.go",
+		Old: `	if c.link != nil {
+		return
+	}
+	left, err := s.allowed()`,
+		New: `	if mutant("wrong-guess-given-back") {
+		s.forgive()
+	}
+	if c.link != nil {
+		return
+	}
+	left, err := s.allowed()`,
+	},
+	{
+		Name: "presence-key-stays", File: "presence/key.go",
+		Old: `	if err := s.cfg.DB.Update(NewKey); err != nil {
+		return err
+	}`,
+		New: `	if mutant("presence-key-stays") {
+		return nil
+	}
+	if err := s.cfg.DB.Update(NewKey); err != nil {
+		return err
+	}`,
+	},
+	{
+		Name: "presence-to-all-connected", File: "presence/send.go",
+		Old: `	return known && v.Status == contact.StatusAccepted && v.Given.Has(contact.Presence)`,
+		New: `	if mutant("presence-to-all-connected") {
+		return known && v.Status != contact.StatusNone
+	}
+	return known && v.Status == contact.StatusAccepted && v.Given.Has(contact.Presence)`,
+	},
+	{
+		Name: "beacon-never-renewed", File: "presence/send.go",
+		Old: `	if s.current == nil || s.current.final {
+		return true
+	}
+	age`,
+		New: `	if s.current == nil || s.current.final {
+		return true
+	}
+	if mutant("beacon-never-renewed") {
+		return false
+	}
+	age`,
+	},
+	{
+		Name: "accept-gap", File: "message/receive.go",
+		Old: `	case c == 0 && f.Seq != peer.InSeq+1, c > 0`,
+		New: `	case c == 0 && f.Seq == peer.InSeq+2 && mutant("accept-gap"):
+	case c == 0 && f.Seq != peer.InSeq+1, c > 0`,
+	},
+	{
+		Name: "store-known-message-again", File: "message/receive.go",
+		Old: `	return found, err
+}`,
+		New: `	return found && !mutant("store-known-message-again"), err
+}`,
+	},
+	{
+		Name: "acknowledge-before-commit", File: "message/receive.go",
+		Old: `			if err := s.store(st.Peer(), batch); err != nil {
+				return err
+			}`,
+		New: `			if mutant("acknowledge-before-commit") {
+				last := batch[len(batch)-1].last()
+				if err := transport.WriteFrame(st, frame{Type: frameAck, Epoch: &last.epoch, Seq: last.seq}, maxFrame); err != nil {
+					return err
+				}
+				time.Sleep(time.Millisecond)
+			}
+			if err := s.store(st.Peer(), batch); err != nil {
+				return err
+			}`,
+	},
+	{
+		Name: "received-without-event", File: "message/receive.go",
+		Old: `	return emit(tx, contact.MessageReceived, id, r.ID, Received)`,
+		New: `	if mutant("received-without-event") && peer.Order%16 == 0 {
+		return nil
+	}
+	return emit(tx, contact.MessageReceived, id, r.ID, Received)`,
+	},
+	{
+		Name: "permission-of-the-stream", File: "message/receive.go",
+		Old: `		case !known || !listed(v):
+			return errUnlisted
+		case !v.Given.Has(contact.Messages):`,
+		New: `		case mutant("permission-of-the-stream"):
+		case !known || !listed(v):
+			return errUnlisted
+		case !v.Given.Has(contact.Messages):`,
+	},
+	{
+		Name: "hello-believed-by-number-alone", File: "message/resume.go",
+		Old: `	return found && r.ID != h.ID, err`,
+		New: `	return found && r.ID != h.ID && !mutant("hello-believed-by-number-alone"), err`,
+	},
+	{
+		Name: "restored-sender-not-noticed", File: "message/resume.go",
+		Old: `	older := peer.Base != self.Epoch || held.compare(position{peer.Epoch, peer.Last}) > 0
+`,
+		New: `	older := peer.Base != self.Epoch || held.compare(position{peer.Epoch, peer.Last}) > 0
+	if mutant("restored-sender-not-noticed") {
+		older = false
+	}
+`,
+	},
+	{
+		Name: "settle-all-upon-one", File: "message/resume.go",
+		Old: `		if row.Value.Seq > h.Seq {
+			continue
+		}`,
+		New: `		if row.Value.Seq > h.Seq && !mutant("settle-all-upon-one") {
+			continue
+		}`,
+	},
+}
+
+// helpers are functions that mutants call, by file.
+var helpers = map[string]string{
+	"node/check.go": `
+func newPresenceKey(tx *store.Tx) error {
+	if mutant("keep-presence-key-at-restore") {
+		return nil
+	}
+	return presence.NewKey(tx)
+}
+`,
+	"relation/block.go": `
+func unblocked(s contact.Statement, e *entry) contact.Statement {
+	if mutant("unblock-trusts") && e.theirs != nil && e.theirs.Pair != nil {
+		return s.PairBy(*e.theirs.Pair, contact.PairedDefault)
+	}
+	return s.List(contact.NoPermissions)
+}
+`,
+	"pairing/window.go": `
+func (s *Service) forgive() {
+	_ = s.cfg.DB.Update(func(tx *store.Tx) error {
+		return guesses.Delete(tx, []byte(guessesKey))
+	})
+}
+`,
+}
