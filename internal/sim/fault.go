@@ -9,17 +9,21 @@ import (
 
 // crash pulls the plug at a moment that the disk and the network choose.
 func crash(w *world, s Step, h, _ *host) bool {
+	return w.crashes(h, fuse{commits: 1 + s.N%8, frames: s.M % 12}, s.For)
+}
+
+func (w *world) crashes(h *host, f fuse, d time.Duration) bool {
 	l := h.up()
-	f := fuse{commits: 1 + s.N%8, frames: s.M % 12}
 	if l == nil || !l.light(f) {
 		return false
 	}
-	w.line.note("%s will crash at its %s commit from now and its %s frame after that, for %v", h.name, ordinal(f.commits), ordinal(f.frames), s.For)
+	w.line.note("%s will crash after %d commits from now and %d frames after them, for %v", h.name, f.commits, f.frames, d)
 	w.away.Go(func() {
 		late := time.NewTimer(10 * time.Minute)
 		defer late.Stop()
 		select {
 		case <-l.blown:
+			w.fired()
 		case <-late.C:
 		case <-w.over:
 		}
@@ -27,7 +31,7 @@ func crash(w *world, s Step, h, _ *host) bool {
 			return // somebody stopped it
 		}
 		w.line.note("%s crashes", h.name)
-		w.down(h, true, s.For)
+		w.down(h, true, d)
 	})
 	return true
 }

@@ -183,15 +183,29 @@ func (l *life) isDead() bool {
 	return l.dead
 }
 
-// light sets a fuse. It returns false if one burns.
+// light sets a fuse. It returns false if one burns. For one without commits nothing
+// may be written just now.
 func (l *life) light(f fuse) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fuse != nil {
+	if l.dead || l.fuse != nil {
 		return false
 	}
 	l.fuse = &f
+	if f.commits == 0 {
+		l.draw()
+	}
 	return true
+}
+
+// draw notes what the disk holds, for the crash to leave it.
+func (l *life) draw() {
+	if l.image == "" {
+		l.image = l.file + "-crashed"
+	}
+	if err := copyFile(l.file, l.image); err != nil {
+		l.h.w.violate("run", "%s: %v", l.h.name, err)
+	}
 }
 
 var errDead = errors.New("the power is gone")
@@ -227,13 +241,7 @@ func (l *life) synced() {
 	if l.fuse.commits--; l.fuse.commits > 0 {
 		return
 	}
-	if l.image == "" {
-		l.image = l.file + "-crashed"
-	}
-	if err := copyFile(l.file, l.image); err != nil {
-		l.h.w.violate("run", "%s: %v", l.h.name, err)
-	}
-	if l.fuse.frames == 0 {
+	if l.draw(); l.fuse.frames == 0 {
 		l.die()
 	}
 }

@@ -33,6 +33,12 @@ const (
 	Fill
 	Copy
 	Restore
+	CommitCrash
+	CommitCrashB
+	FrameCrash
+	FrameCrashB
+	FrameDrop
+	FrameCut
 
 	kinds = iota
 )
@@ -82,6 +88,19 @@ func init() {
 	set(Fill, "fill the disk", 2, fill)
 	set(Copy, "copy the store", 3, keepCopy)
 	set(Restore, "restore", 2, restore)
+
+	// In duels only.
+	none, all := func(int) int { return 0 }, func(n int) int { return n }
+	set(CommitCrash, "the first crashes at a commit", 0, crashAt(all, none))
+	set(CommitCrashB, "the second crashes at a commit", 0, crashAt(all, none))
+	set(FrameCrash, "the first crashes at a frame", 0, crashAt(none, all))
+	set(FrameCrashB, "the second crashes at a frame", 0, crashAt(none, all))
+	set(FrameDrop, "the connection ends at a frame", 0, atFrame("the connection ends", func(w *world, a, b *host, _ Step) {
+		w.net.Drop(a.self(), b.self())
+	}))
+	set(FrameCut, "the connection is held at a frame", 0, atFrame("the connection is held", func(w *world, a, b *host, s Step) {
+		cut(w, s, a, b)
+	}))
 }
 
 func ordinal(n int) string {

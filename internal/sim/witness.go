@@ -63,6 +63,12 @@ func (d *dealings) judge(b *belief) {
 func (w *world) tap(from, to contact.ODID, p transport.Protocol, b []byte) bool {
 	w.mu.Lock()
 	l, i, j := w.lives[from], w.index[from], w.index[to]
+	if w.reached != nil {
+		if w.frames--; w.frames == 0 {
+			close(w.reached)
+			w.reached = nil
+		}
+	}
 	w.mu.Unlock()
 	if l == nil || !l.sends() {
 		return false

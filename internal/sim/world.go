@@ -21,6 +21,7 @@ type Result struct {
 	Messages   int         `json:"messages"` // accepted by a sender's device
 	Delivered  int         `json:"delivered"`
 	Commits    uint64      `json:"commits"`
+	Fired      bool        `json:"-"` // a crash came when it was meant to
 	Violations []Violation `json:"violations,omitempty"`
 }
 
@@ -53,6 +54,8 @@ type world struct {
 	deals    [][]*dealings
 	beacons  [][]byte      // newest of each device
 	guessed  [][]time.Time // when wrong codes were typed, by the device that showed others
+	frames   int           // that may be sent until reached is closed
+	reached  chan struct{} // nil if nobody waits
 	pairings int
 	result   Result
 }
