@@ -94,7 +94,7 @@ func check(path string, defs []Definition) (Report, error) {
 	for _, s := range specs {
 		c.specs[s.bucket] = s
 	}
-	err = readFile(path, c.file)
+	err = c.open(path)
 	slices.SortFunc(c.report.Tables, func(a, b State) int { return cmp.Compare(a.Name, b.Name) })
 	return c.report, err
 }
@@ -112,25 +112,44 @@ type found struct {
 	value []byte
 }
 
-func (c *checker) file(tx *bbolt.Tx, file *os.File) error {
+// open checks the file of a store, or what its log makes of it.
+func (c *checker) open(path string) error {
+	file, held, whole := openToRead(path)
+	if file == nil {
+		return openError(whole)
+	}
+	defer held.Close()
+	defer file.Close()
+	if whole != nil && !errors.Is(whole, ErrCorrupt) {
+		return whole
+	}
+	if err := c.file(file); err != nil {
+		return err
+	}
+	if whole != nil && len(c.report.Damage) == 0 {
+		c.report.Damage.Add("", nil, "%s", undress(whole))
+	}
+	return nil
+}
+
+func (c *checker) file(file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {
 		return err
 	}
 	c.report.Bytes = info.Size()
-	pageSize := uint64(tx.DB().Info().PageSize)
-	if pageSize < minPageSize || pageSize > maxPageSize || pageSize&(pageSize-1) != 0 {
-		return damaged(fmt.Sprintf("pages of %d bytes", pageSize))
+	newest, err := newestMeta(file)
+	if err != nil {
+		return err
 	}
-	size := min(max(tx.Size(), 0), info.Size())
-	if err := counted(tx, file, pageSize, info.Size()); err != nil {
+	if err := newest.counted(file); err != nil {
 		c.report.Damage.Add("", nil, "%s", undress(err))
 	}
-	end := uint64(size) / pageSize
-	c.inspector = &inspector{file: file, pageSize: pageSize, end: end, seen: make([]bool, end)}
+	newest.pages = min(newest.pages, uint64(info.Size())/newest.pageSize)
+	c.inspector = newInspector(file, newest)
 
 	var buckets []found
-	bad := c.walk(uint64(tx.Cursor().Bucket().Root()), "", func(nested bool, key, value []byte) {
+	bad := c.walk(newest.root, "", func(nested bool, key, value []byte) {
 		if !nested {
 			c.report.Damage.Add("", key, "a row outside of all tables")
 			return
@@ -159,18 +178,37 @@ func (c *checker) file(tx *bbolt.Tx, file *os.File) error {
 	if len(c.report.Damage) > 0 {
 		return nil
 	}
-	if err := c.freelist(uint64(tx.ID())); err != nil {
+	if err := c.freelist(newest.freelist); err != nil {
 		c.report.Damage.Add("", nil, "%v", undress(err))
 		return nil
 	}
 	// What bbolt itself finds, the order of keys for one, could lead it astray on
 	// pages worse than these.
-	return contain(func() error {
-		for err := range tx.Check() {
-			c.report.Damage.Add("", nil, "%v", err)
-		}
-		return nil
+	return c.bolt(file)
+}
+
+// bolt has bbolt itself check the file.
+func (c *checker) bolt(file *os.File) error {
+	own, err := duplicate(file)
+	if err != nil {
+		return err
+	}
+	var db DB
+	if err := db.openBolt(own, Options{ReadOnly: true}); err != nil {
+		return err
+	}
+	err = contain(func() error {
+		return db.bolt.View(func(tx *bbolt.Tx) error {
+			for err := range tx.Check() {
+				c.report.Damage.Add("", nil, "%v", err)
+			}
+			return nil
+		})
 	})
+	if errors.Is(err, ErrCorrupt) {
+		return errors.Join(err, own.Close()) // bbolt's locks are lost
+	}
+	return errors.Join(err, db.bolt.Close())
 }
 
 // undress takes the hint off an error of a page: a report has one of its own.
@@ -243,6 +281,10 @@ func (c *checker) meta(b []byte) {
 	format := uint32(0)
 	c.each(b, "", func(key, value []byte) {
 		switch {
+		case string(key) == markKey:
+			if decodeMark(value) == (mark{}) {
+				c.report.Damage.Add("", nil, "its checkpoint")
+			}
 		case len(value) != 4 || binary.BigEndian.Uint32(value) == 0:
 			c.report.Damage.Add("", nil, "version of %q", key)
 		case string(key) == formatKey:
@@ -251,7 +293,7 @@ func (c *checker) meta(b []byte) {
 			c.versions[string(key)] = binary.BigEndian.Uint32(value)
 		}
 	})
-	if format != formatVersion {
+	if format != formatVersion && format != formatLogged {
 		c.report.Damage.Add("", nil, "format %d, known here is %d", format, formatVersion)
 	}
 }

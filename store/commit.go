@@ -135,6 +135,7 @@ func (db *DB) lead(own *request) {
 		return
 	}
 	db.commitAll(batch)
+	db.watch()
 }
 
 func (db *DB) handOver(own *request, batch []*request) {
@@ -220,6 +221,17 @@ func (db *DB) commitAll(batch []*request) {
 // try runs the requests that have not failed in one transaction and commits it.
 // It returns the index of the request that spoiled it, or -1.
 func (db *DB) try(batch []*request) (spoiler int, err error) {
+	spoiler, err = db.attempt(batch)
+	if err == errNoRoom {
+		if err := db.makeRoom(); err != nil {
+			return -1, err
+		}
+		spoiler, err = db.attempt(batch)
+	}
+	return spoiler, err
+}
+
+func (db *DB) attempt(batch []*request) (spoiler int, err error) {
 	if len(batch) == 0 {
 		return -1, nil
 	}
@@ -231,14 +243,14 @@ func (db *DB) try(batch []*request) (spoiler int, err error) {
 	if err != nil {
 		return -1, beginError(err)
 	}
-	committed := false
+	over := false
 	defer func() {
-		if !committed {
+		if !over {
 			db.rollback(b)
 		}
 	}()
 
-	s := &shared{bolt: b}
+	s := &shared{bolt: b, redo: db.recording()}
 	wrote, emitted := false, false
 	for i, r := range batch {
 		if r.failed() {
@@ -256,21 +268,21 @@ func (db *DB) try(batch []*request) (spoiler int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	if wrote, emitted = wrote || more, emitted || told; !wrote {
+	wrote, emitted = wrote || more, emitted || told
+	if !wrote && !s.settle {
 		return -1, nil
 	}
 	if err := db.probe.before(); err != nil {
 		return -1, commitError(err, true)
 	}
-	id := b.ID()
-	if err := contain(b.Commit); err != nil {
-		db.rollback(b)
-		committed = true
-		return -1, db.afterFailure(id, err)
+	over = true
+	if err := db.commit(b, s); err != nil {
+		return -1, err
 	}
-	committed = true
 	db.probe.synced()
-	db.commits.Add(1)
+	if wrote {
+		db.commits.Add(1)
+	}
 	if emitted {
 		db.broadcast(s.newest)
 	}
@@ -316,18 +328,31 @@ func (db *DB) rollback(b *bbolt.Tx) {
 // makes them count. If reading still shows the transaction before, the file is
 // as it was and may be written again. If it shows this one, its meta page was
 // written and not synced: the kernel may have dropped it and reading would not
-// tell, so nothing may be built upon it. Nor upon what bbolt panicked over.
+// tell, so nothing may be built upon it. Nor upon what bbolt panicked over, nor
+// after a sync that failed: the kernel may have dropped pages of transactions before.
 func (db *DB) afterFailure(id int, err error) error {
 	current := id
 	viewErr := db.view(func(b *bbolt.Tx) error { current = b.ID(); return nil })
-	rolledBack := viewErr == nil && current != id && !errors.Is(err, ErrCorrupt)
+	rolledBack := viewErr == nil && current != id && !errors.Is(err, ErrCorrupt) && !isSync(err)
 	err = commitError(err, rolledBack)
 	if !rolledBack {
-		db.mu.Lock()
-		if db.broken == nil {
-			db.broken = err
-		}
-		db.mu.Unlock()
+		return db.breakOff(err)
 	}
 	return err
+}
+
+// breakOff has nothing written any more, because of err, which it returns.
+func (db *DB) breakOff(err error) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.broken == nil {
+		db.broken = err
+	}
+	return err
+}
+
+func (db *DB) isBroken() bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.broken != nil
 }

@@ -81,6 +81,14 @@ func isFull(err error) bool {
 		err != nil && strings.Contains(err.Error(), syscall.ENOSPC.Error())
 }
 
+// isSync reports whether an error of bbolt is of a sync: those of writing name
+// the file.
+func isSync(err error) bool {
+	var path *fs.PathError
+	var errno syscall.Errno
+	return errors.As(err, &errno) && !errors.As(err, &path) || strings.HasPrefix(err.Error(), "file sync error")
+}
+
 // commitError classifies an error of a commit: rolledBack says that the file
 // is known to be as before and may be written again.
 func commitError(err error, rolledBack bool) error {

@@ -1,11 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
-	"math"
 	"os"
 	"slices"
 
@@ -14,7 +13,7 @@ import (
 
 // bbolt trusts its file: a damaged page may make it panic, read outside of the
 // file, ask for any amount of memory, or run in a circle. So before it may
-// write, the pages are looked through here. The layout, in the machine's byte
+// open it, the pages are looked through here. The layout, in the machine's byte
 // order, as of go.etcd.io/bbolt/internal/common:
 //
 //	page     id uint64, flags uint16, count uint16, overflow uint32, elements
@@ -23,7 +22,7 @@ import (
 //	bucket   value of a leaf element with flag 1: root page uint64, sequence
 //	         uint64; root page 0: a leaf page follows in the value itself
 //	free     count page ids; a count of 0xffff: the first id is the true count
-//	meta     16 bytes, root bucket 16 bytes, page of the free list uint64, number of pages uint64, transaction uint64, …
+//	meta     see meta.go
 //
 // pos counts from the beginning of the element.
 const (
@@ -34,58 +33,12 @@ const (
 	leafPage     = 0x02
 	freePage     = 0x10
 	bucketFlag   = 0x01
-	metaFreelist = pageHeader + 32
-	metaPages    = pageHeader + 40
-	metaTx       = pageHeader + 48
 	noFreelist   = ^uint64(0)
 	firstPage    = 2 // after the two meta pages
 
-	minPageSize = 1 << 10
-	maxPageSize = 1 << 16
 	// A file above it is not looked through whole, or starting would take long.
 	maxInspected = 256 << 20 // bytes
 )
-
-// inspect reports whether there is no store at path yet, or returns an error
-// that wraps ErrLocked or ErrCorrupt. It reads under a shared lock.
-func inspect(path string) (isNew bool, err error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if info.IsDir() {
-		return false, fmt.Errorf("%s is a folder", path)
-	}
-	if info.Size() == 0 {
-		return false, damaged("empty")
-	}
-	return false, readFile(path, inspectFile)
-}
-
-// readFile calls f with the newest transaction of a store's file, under a shared
-// lock.
-func readFile(path string, f func(*bbolt.Tx, *os.File) error) error {
-	var file *os.File
-	opt := &bbolt.Options{ReadOnly: true, Timeout: lockTimeout, OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-		f, err := os.OpenFile(name, flag, mode)
-		file = f
-		return f, err
-	}}
-	err := contain(func() error {
-		b, err := bbolt.Open(path, fileMode, opt)
-		if err != nil {
-			return err
-		}
-		return errors.Join(b.View(func(tx *bbolt.Tx) error { return f(tx, file) }), b.Close())
-	})
-	if err != nil && file != nil {
-		file.Close() // after a panic bbolt still holds it, and with it the lock
-	}
-	return openError(err)
-}
 
 type inspector struct {
 	file     *os.File
@@ -99,46 +52,24 @@ type inspector struct {
 	first  uint64 // page of the window
 }
 
-func inspectFile(tx *bbolt.Tx, file *os.File) error {
-	info, err := file.Stat()
-	if err != nil {
+// newInspector looks at the pages of a file that meta counts.
+func newInspector(file *os.File, m meta) *inspector {
+	return &inspector{file: file, pageSize: m.pageSize, end: m.pages, seen: make([]bool, m.pages)}
+}
+
+// inspect returns an error that wraps ErrCorrupt unless the pages of a meta page
+// are whole.
+func inspect(file *os.File, m meta) error {
+	if err := m.counted(file); err != nil {
 		return err
 	}
-	pageSize := uint64(tx.DB().Info().PageSize)
-	if pageSize < minPageSize || pageSize > maxPageSize || pageSize&(pageSize-1) != 0 {
-		return damaged(fmt.Sprintf("pages of %d bytes", pageSize))
-	}
-	if err := counted(tx, file, pageSize, info.Size()); err != nil {
-		return err
-	}
-	end := uint64(tx.Size()) / pageSize
-	i := &inspector{file: file, pageSize: pageSize, end: end, seen: make([]bool, end)}
-	if tx.Size() <= maxInspected {
-		if err := i.tree(uint64(tx.Cursor().Bucket().Root())); err != nil {
+	i := newInspector(file, m)
+	if m.pages*m.pageSize <= maxInspected {
+		if err := i.tree(m.root); err != nil {
 			return err
 		}
 	}
-	return i.freelist(uint64(tx.ID()))
-}
-
-// counted checks that the newest meta page lies where its transaction puts it, and
-// the number of pages that it gives. bbolt multiplies that with the size of a page
-// and does not notice when it overflows: it then counts pages for years.
-func counted(tx *bbolt.Tx, file *os.File, pageSize uint64, size int64) error {
-	meta := make([]byte, metaTx+8)
-	if _, err := file.ReadAt(meta, int64(uint64(tx.ID())%2*pageSize)); err != nil {
-		return err
-	}
-	due := binary.NativeEndian.Uint64(meta[metaPages:])
-	switch {
-	case binary.NativeEndian.Uint64(meta[metaTx:]) != uint64(tx.ID()):
-		return damaged("the meta page of the newest transaction is not in its place")
-	case due > math.MaxInt64/pageSize:
-		return damaged(fmt.Sprintf("%d pages in a file of %d bytes", due, size))
-	case due*pageSize > uint64(size):
-		return damaged(fmt.Sprintf("cut short: %d bytes, %d are due", size, due*pageSize))
-	}
-	return nil
+	return i.freelist(m.freelist)
 }
 
 // tree follows all pages from root on, level by level and each level in the order
@@ -303,6 +234,42 @@ func (i *inspector) bucket(v []byte) error {
 	return nil
 }
 
+// rows calls f with each element below a page, and stops at an error.
+func (i *inspector) rows(root uint64, f func(nested bool, key, value []byte) error) error {
+	for todo := []uint64{root}; len(todo) > 0; {
+		id := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		p, err := i.readPage(id)
+		if err != nil {
+			return err
+		}
+		p = bytes.Clone(p) // f may read others
+		if binary.NativeEndian.Uint16(p[8:]) == branchPage {
+			i.next = i.next[:0]
+			err = i.branch(p)
+			todo = append(todo, i.next...)
+		} else {
+			err = elements(p, f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rowsOf is rows for a bucket, given its value.
+func (i *inspector) rowsOf(bucket []byte, f func(nested bool, key, value []byte) error) error {
+	root, inline, err := openBucket(bucket)
+	switch {
+	case err != nil:
+		return err
+	case inline != nil:
+		return elements(inline, f)
+	}
+	return i.rows(root, f)
+}
+
 // openBucket returns the page of a bucket's root, or the leaf within its value.
 func openBucket(v []byte) (root uint64, inline []byte, err error) {
 	if len(v) < bucketHeader {
@@ -326,13 +293,8 @@ func inside(p []byte, at uint64, pos, key, value uint32) error {
 	return nil
 }
 
-// freelist checks that the list is bounded and no page of it is in use.
-func (i *inspector) freelist(txid uint64) error {
-	meta := make([]byte, metaFreelist+8)
-	if _, err := i.file.ReadAt(meta, int64(txid%2*i.pageSize)); err != nil {
-		return err
-	}
-	id := binary.NativeEndian.Uint64(meta[metaFreelist:])
+// freelist checks that the list on page id is bounded and no page of it is in use.
+func (i *inspector) freelist(id uint64) error {
 	if id == noFreelist {
 		return damaged("without list of free pages")
 	}

@@ -33,7 +33,7 @@ func usedPages(t *testing.T, file []byte) []bool {
 	for at := 0; at < 2*testPage; at += testPage {
 		if txid := binary.NativeEndian.Uint64(file[at+pageHeader+48:]); txid >= newest {
 			newest = txid
-			id := binary.NativeEndian.Uint64(file[at+metaFreelist:])
+			id := binary.NativeEndian.Uint64(file[at+pageHeader+32:])
 			list = file[id*testPage : (id+1)*testPage]
 		}
 	}

@@ -38,15 +38,15 @@ func (tx *Tx) emit(e contact.Event) error {
 	}
 	err = tx.write(journalBucket, func(b *bucket) error {
 		b.FillPercent = journalFill
-		cursor, err := b.NextSequence()
-		if err != nil {
+		cursor := b.Sequence() + 1
+		if err := b.SetSequence(cursor); err != nil {
 			return err
 		}
 		if err := b.Put(Uint64(cursor), data); err != nil {
 			return err
 		}
 		tx.shared.newest = cursor
-		return prune(b.Bucket, cursor, tx.db.journalLimit)
+		return prune(b, cursor, tx.db.journalLimit)
 	})
 	if err == nil {
 		tx.emitted = true
@@ -88,7 +88,7 @@ func (db *DB) durableCursor() uint64 {
 
 // prune drops events beyond the limit, many at once now and then: an eighth of
 // the limit, so that most commits do not touch the old end of the journal.
-func prune(b *bbolt.Bucket, newest, limit uint64) error {
+func prune(b *bucket, newest, limit uint64) error {
 	chunk := min(max(limit/8, 1), maxPruneChunk)
 	if newest <= limit || newest%chunk != 0 {
 		return nil

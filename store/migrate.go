@@ -16,6 +16,7 @@ const (
 	metaBucket    = "meta"
 	formatKey     = "format"
 	formatVersion = 1
+	formatLogged  = 2 // there is a checkpoint, which a log may follow
 )
 
 // migrate makes what is missing and brings every table to its version, in one
@@ -25,6 +26,7 @@ func (db *DB) migrate(specs []spec, readOnly bool) error {
 	err := db.view(func(b *bbolt.Tx) error {
 		return contain(func() (err error) {
 			todo, err = stale(b, specs)
+			db.marked = err == nil && !todo && b.Bucket([]byte(metaBucket)).Get([]byte(markKey)) != nil
 			return err
 		})
 	})
@@ -34,22 +36,7 @@ func (db *DB) migrate(specs []spec, readOnly bool) error {
 	if readOnly {
 		return fmt.Errorf("%w to be read without changing it: start contactsd once, which brings it up to date", ErrOlder)
 	}
-	var b *bbolt.Tx
-	err = contain(func() (err error) {
-		b, err = db.bolt.Begin(true)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	defer db.rollback(b) // does nothing after the commit
-	if err := db.prepare(b, specs); err != nil {
-		return err
-	}
-	if err := contain(b.Commit); err != nil {
-		return commitError(err, false)
-	}
-	return nil
+	return db.alone(func(b *bbolt.Tx) error { return db.prepare(b, specs) })
 }
 
 // stale reports whether the file lacks anything of specs.
@@ -65,11 +52,14 @@ func stale(b *bbolt.Tx, specs []spec) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if format > formatVersion {
-		return false, fmt.Errorf("%w: format %d, known here is %d; install that version again", ErrNewer, format, formatVersion)
+	if format > formatLogged {
+		return false, fmt.Errorf("%w: format %d, known here is %d; install that version again", ErrNewer, format, formatLogged)
 	}
 	if format == 0 || b.Bucket([]byte(journalBucket)) == nil {
 		return false, damaged("without format or journal")
+	}
+	if format == formatLogged != (meta.Get([]byte(markKey)) != nil) {
+		return false, damaged("format without checkpoint, or a checkpoint without its format")
 	}
 	todo := false
 	for _, s := range specs {
@@ -99,6 +89,9 @@ func (db *DB) prepare(b *bbolt.Tx, specs []spec) error {
 			return err
 		}
 		if _, err = b.CreateBucketIfNotExists([]byte(journalBucket)); err != nil {
+			return err
+		}
+		if have, err := getVersion(meta, formatKey); have != 0 || err != nil {
 			return err
 		}
 		return putVersion(meta, formatKey, formatVersion)

@@ -175,7 +175,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(putVersion(b.Bucket([]byte(metaBucket)), formatKey, formatVersion+1), b.Commit(), db.Close()); err != nil {
+	if err := errors.Join(putVersion(b.Bucket([]byte(metaBucket)), formatKey, formatLogged+1), b.Commit(), db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	_, err = Open(path, Options{})

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,8 +16,9 @@ import (
 
 // Options of Open. The zero value is right for a daemon.
 type Options struct {
-	// NoSync leaves out every fsync: what was acknowledged may be lost with the
-	// power, and the file with it. For tests that simulate the disk.
+	// NoSync leaves out every fsync, and with them the log: what was acknowledged may
+	// be lost with the power, and the file with it. For tests that simulate the disk:
+	// between two calls of Update, a copy of the file alone is whole.
 	NoSync bool
 	// ReadOnly opens a store that is there, beside others that read it, and
 	// leaves every byte of it as it is: Update returns ErrReadOnly, and a store
@@ -26,6 +28,8 @@ type Options struct {
 	JournalLimit int
 	// Probe is for tests.
 	Probe Probe
+
+	tuning tuning
 }
 
 const (
@@ -42,6 +46,24 @@ type DB struct {
 	journalLimit uint64
 	probe        Probe
 	commits      atomic.Uint64
+	path         string
+	held         *os.File // of a store that was not closed and is read in a copy
+	readOnly     bool
+	noSync       bool
+	maxSize      int // as of bbolt, 0 without limit
+	tuning       tuning
+
+	// Of the one who writes, see checkpoint.go.
+	wal      *wal      // nil as long as there is none
+	base     *bbolt.Tx // as of the checkpoint that the log follows; nil if it follows none
+	mapped   int       // bytes of the file that bbolt has mapped, at least
+	unlogged int       // checkpoints without a log
+	marked   bool      // the newest checkpoint is marked as one
+	settling bool      // a checkpoint is made that has to succeed in what is mapped
+	closing  bool      // the last one, which needs no log
+	watched  bool      // timer will look whether nothing is written any more
+	timer    *time.Timer
+	buffer   []byte // of the last record
 
 	mu       sync.Mutex // guards what follows, held for moments only
 	queue    []*request // in order; the first one leads or is about to
@@ -81,18 +103,27 @@ func open(path string, opt Options, defs []Definition) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	isNew, err := inspect(path)
+	isNew, err := missing(path)
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{tables: make(map[string]bool, len(specs)), journalLimit: uint64(opt.JournalLimit), probe: opt.Probe}
+	opt.NoSync = opt.NoSync || neverSync
+	db := &DB{
+		tables: make(map[string]bool, len(specs)), journalLimit: uint64(opt.JournalLimit),
+		path: path, readOnly: opt.ReadOnly, noSync: opt.NoSync, tuning: opt.tuning, probe: opt.Probe,
+	}
+	if db.tuning.withoutWAL == 0 {
+		db.tuning.withoutWAL = withoutWAL
+	}
+	if db.tuning.records == 0 {
+		db.tuning.records = maxRecords
+	}
 	for _, s := range specs {
 		db.tables[s.name] = true
 	}
 	if isNew && opt.ReadOnly {
 		return nil, fmt.Errorf("nothing there: %w", fs.ErrNotExist)
 	}
-	opt.NoSync = opt.NoSync || neverSync
 	if isNew {
 		if err := create(path, opt); err != nil {
 			return nil, err
@@ -107,13 +138,6 @@ func open(path string, opt Options, defs []Definition) (*DB, error) {
 			db.Close()
 		}
 	}()
-	if !isNew && !opt.NoSync && !opt.ReadOnly {
-		// The process before may have been killed between writing and syncing a
-		// commit. What is read of it now must not be gone after a power cut.
-		if err := db.file.Sync(); err != nil {
-			return nil, err
-		}
-	}
 	if err := db.migrate(specs, opt.ReadOnly); err != nil {
 		return nil, err
 	}
@@ -137,8 +161,11 @@ func create(path string, opt Options) error {
 	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	file, err := os.OpenFile(next, os.O_RDWR|os.O_CREATE, fileMode)
 	var db DB
-	err := db.openFile(next, opt)
+	if err == nil {
+		err = db.openBolt(file, opt)
+	}
 	if err == nil {
 		err = db.bolt.Close()
 	}
@@ -151,28 +178,87 @@ func create(path string, opt Options) error {
 	return err
 }
 
-func (db *DB) openFile(path string, how Options) error {
+// missing reports whether there is no store at path yet.
+func missing(path string) (bool, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case err != nil:
+		return false, err
+	case info.IsDir():
+		return false, fmt.Errorf("%s is a folder", path)
+	case info.Size() == 0:
+		return false, damaged("empty")
+	}
+	return false, nil
+}
+
+// openFile opens the store, and does again what its log holds.
+func (db *DB) openFile(path string, opt Options) (err error) {
+	var file *os.File
+	var todo *walContent
+	if opt.ReadOnly {
+		file, db.held, err = openToRead(path)
+	} else {
+		file, todo, err = openToWrite(path, !opt.NoSync)
+	}
+	if err != nil {
+		for _, f := range []*os.File{file, db.held} {
+			if f != nil {
+				f.Close()
+			}
+		}
+		return openError(err)
+	}
+	err = db.openBolt(file, opt)
+	if err == nil && todo != nil {
+		if err = db.redo(todo); err != nil {
+			err = errors.Join(err, db.bolt.Close())
+		}
+	}
+	if err != nil && db.held != nil {
+		db.held.Close()
+	}
+	return err
+}
+
+// openBolt has bbolt use a file, which it closes.
+func (db *DB) openBolt(file *os.File, how Options) error {
+	db.file = file
 	opt := &bbolt.Options{
 		Timeout:      lockTimeout,
 		FreelistType: bbolt.FreelistMapType,
 		NoSync:       how.NoSync,
 		ReadOnly:     how.ReadOnly,
 		NoStatistics: true,
-		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			f, err := os.OpenFile(name, flag, mode)
-			db.file = f
-			return f, err
-		},
+		OpenFile:     func(string, int, os.FileMode) (*os.File, error) { return file, nil },
+	}
+	if !how.ReadOnly {
+		info, err := file.Stat()
+		if err != nil {
+			file.Close()
+			return err
+		}
+		opt.InitialMmapSize = mapped64
+		switch {
+		case how.tuning.mapped > 0:
+			opt.InitialMmapSize = max(how.tuning.mapped, minMapped)
+		case strconv.IntSize == 32:
+			opt.InitialMmapSize = mapped32
+		}
+		db.mapped = mapSize(max(opt.InitialMmapSize, int(info.Size())))
 	}
 	err := contain(func() (err error) {
-		db.bolt, err = bbolt.Open(path, fileMode, opt)
+		db.bolt, err = bbolt.Open(file.Name(), fileMode, opt)
 		return err
 	})
 	if err != nil {
-		if db.file != nil {
-			db.file.Close() // after a panic bbolt still holds it
-		}
+		file.Close() // after a panic bbolt still holds it
 		return openError(err)
+	}
+	if how.tuning.bolt != nil {
+		how.tuning.bolt(db.bolt)
 	}
 	return nil
 }
@@ -193,7 +279,8 @@ func syncDir(dir string) error {
 }
 
 // Close waits for the transactions under way and closes the file. Calls of
-// Update that came before are finished, later ones get ErrClosed.
+// Update that came before are finished, later ones get ErrClosed. The store then
+// is one file, without a log; if there is an error, it may be two.
 func (db *DB) Close() error {
 	db.mu.Lock()
 	for len(db.waiting) > 0 && !db.closed {
@@ -214,10 +301,15 @@ func (db *DB) Close() error {
 	if wait {
 		<-db.idle
 	}
+	err := db.finish()
 	if db.stuck {
-		return db.file.Close()
+		return errors.Join(err, db.file.Close())
 	}
-	return db.bolt.Close()
+	err = errors.Join(err, db.bolt.Close())
+	if db.held != nil {
+		err = errors.Join(err, db.held.Close())
+	}
+	return err
 }
 
 // View runs fn in a read-only transaction, a snapshot of the last commit, and

@@ -26,12 +26,31 @@ type shared struct {
 	buckets []*bucket // few, so a search beats a map
 	newest  uint64    // cursor of the last event
 	common  []common  // few as well
+	redo    *redo     // of what they do
+	settle  bool      // the commit is to be a checkpoint
 }
 
+// bucket is one of bbolt that notes what is written to it.
 type bucket struct {
 	*bbolt.Bucket
+	redo   *redo
 	name   string
 	writes int // so that a scan notices a write under its feet
+}
+
+func (b *bucket) Put(key, value []byte) error {
+	b.redo.note(redoPut, b.name, key, value)
+	return b.Bucket.Put(key, value)
+}
+
+func (b *bucket) Delete(key []byte) error {
+	b.redo.note(redoDelete, b.name, key)
+	return b.Bucket.Delete(key)
+}
+
+func (b *bucket) SetSequence(n uint64) error {
+	b.redo.noteSequence(b.name, n)
+	return b.Bucket.SetSequence(n)
 }
 
 // OnCommit has f called once the transaction is durable: on the goroutine that
@@ -60,7 +79,7 @@ func (tx *Tx) bucket(name string) (*bucket, error) {
 	if inner == nil {
 		return nil, damaged(fmt.Sprintf("bucket %q is missing", name))
 	}
-	b := &bucket{Bucket: inner, name: name}
+	b := &bucket{Bucket: inner, redo: tx.shared.redo, name: name}
 	tx.shared.buckets = append(tx.shared.buckets, b)
 	return b, nil
 }
