@@ -3,7 +3,6 @@ package node
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,8 +38,8 @@ func Check(path string, self contact.ODID) (store.Report, error) {
 // uses, and begins a new epoch of messages, a new presence key and a new journal
 // in it: what the device sent and told after the copy was made had the old ones.
 // The store that was there is kept beside it; kept is its path, "" if there was
-// none. The copy is examined first, and a damaged one is an error that wraps
-// store.ErrCorrupt.
+// none. Where one of the two was not closed, its log goes with it. The copy is
+// examined first, and a damaged one is an error that wraps store.ErrCorrupt.
 func Restore(copied, path string, self contact.ODID) (kept string, err error) {
 	r, err := Check(copied, self)
 	switch {
@@ -51,8 +50,14 @@ func Restore(copied, path string, self contact.ODID) (kept string, err error) {
 		return "", fmt.Errorf("%w: %s: %s", store.ErrCorrupt, copied, r.Damage[0])
 	}
 	next := path + ".restoring"
-	defer os.Remove(next)
-	if err := copyFile(copied, next); err != nil {
+	clear := func() {
+		for _, name := range store.Files(next) {
+			os.Remove(name)
+		}
+	}
+	clear() // of an attempt that was cut off
+	defer clear()
+	if err := store.Copy(copied, next); err != nil {
 		return "", fmt.Errorf("restore: %w", err)
 	}
 	db, err := store.Open(next, store.Options{}, Tables()...)
@@ -71,6 +76,11 @@ func Restore(copied, path string, self contact.ODID) (kept string, err error) {
 	if err := os.Rename(next, path); err != nil {
 		return kept, fmt.Errorf("restore: %w", err)
 	}
+	// A log that the store before left is not of this one, which was closed: it would
+	// be taken for none.
+	if err := os.Remove(store.Files(path)[1]); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return kept, fmt.Errorf("restore: %w", err)
+	}
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return kept, fmt.Errorf("restore: %w", err)
@@ -78,29 +88,24 @@ func Restore(copied, path string, self contact.ODID) (kept string, err error) {
 	return kept, errors.Join(dir.Sync(), dir.Close())
 }
 
-// keep gives the file at path a second name, that of the moment, and returns it.
+// keep gives the files of the store at path a second name, that of the moment, and
+// returns it.
 func keep(path string) (string, error) {
 	name := path + ".before-" + time.Now().UTC().Format("20060102T150405.000")
 	kept := name
 	for n := 2; ; n++ {
 		err := os.Link(path, kept)
+		if err == nil {
+			break
+		}
 		if !errors.Is(err, fs.ErrExist) {
 			return kept, err
 		}
 		kept = fmt.Sprintf("%s-%d", name, n)
 	}
-}
-
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
+	err := os.Link(store.Files(path)[1], store.Files(kept)[1])
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // it was closed
 	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Sync(), out.Close())
+	return kept, err
 }

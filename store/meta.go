@@ -50,6 +50,11 @@ func parseMeta(b []byte) (m meta, ok bool) {
 	return m, true
 }
 
+// sized reports whether the size of a page is one that bbolt has.
+func (m meta) sized() bool {
+	return m.pageSize >= minPageSize && m.pageSize <= maxPageSize && m.pageSize&(m.pageSize-1) == 0
+}
+
 func metaSum(b []byte) uint64 {
 	h := fnv.New64a()
 	h.Write(b[:56])
@@ -89,7 +94,7 @@ func newestMeta(file io.ReaderAt) (meta, error) {
 	if !ok {
 		return meta{}, damaged("not a store, or its beginning is lost")
 	}
-	if size < minPageSize || size > maxPageSize || size&(size-1) != 0 {
+	if !(meta{pageSize: size}).sized() {
 		return meta{}, damaged(fmt.Sprintf("pages of %d bytes", size))
 	}
 	newest, page := first, uint64(0)
@@ -120,18 +125,14 @@ func (m meta) counted(file *os.File) error {
 	return nil
 }
 
-// place makes the file begin with the tree of m, as transaction txid: in both meta
-// pages, so that no other one counts. Nothing is synced.
+// place makes the file begin with the tree of m, as transaction txid, which is
+// later than any that is there. Nothing is synced.
 func (m meta) place(file io.WriterAt, txid uint64) error {
-	for _, txid := range []uint64{txid, txid - 1} {
-		page := make([]byte, m.pageSize)
-		binary.NativeEndian.PutUint64(page, txid%2)
-		binary.NativeEndian.PutUint16(page[8:], metaPage)
-		raw := m.as(txid).raw
-		copy(page[pageHeader:], raw[:])
-		if _, err := file.WriteAt(page, int64(txid%2*m.pageSize)); err != nil {
-			return err
-		}
-	}
-	return nil
+	page := make([]byte, m.pageSize)
+	binary.NativeEndian.PutUint64(page, txid%2)
+	binary.NativeEndian.PutUint16(page[8:], metaPage)
+	raw := m.as(txid).raw
+	copy(page[pageHeader:], raw[:])
+	_, err := file.WriteAt(page, int64(txid%2*m.pageSize))
+	return err
 }

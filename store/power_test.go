@@ -324,6 +324,9 @@ func (p *powerTest) find(n int, name string, keep loss) (files [2][]byte, state 
 	p.t.Helper()
 	p.opened++
 	files = p.after(n, keep)
+	if strings.HasSuffix(name, "removed") {
+		files[ofWAL] = nil
+	}
 	path := filepath.Join(p.dir, "found")
 	for i, name := range Files(path) {
 		if err := os.WriteFile(name, files[i], 0o600); err != nil {
@@ -400,10 +403,13 @@ func cutPower(t *testing.T, seed uint64) (opened int) {
 	for range 4 {
 		p.live()
 		for n := range p.steps {
-			if p.chance.IntN(2) > 0 {
+			if p.chance.IntN(2) > 0 && n < len(p.steps)-1 {
 				continue
 			}
 			names := p.losses()
+			if n == len(p.steps)-1 {
+				p.find(n+1, "all but the log, which is removed", func(s step, _ int64) bool { return s.file == ofStore })
+			}
 			for name, keep := range names {
 				if p.chance.IntN(len(names)) < 2 {
 					p.find(n+1, name, keep)
@@ -426,3 +432,6 @@ func cutPower(t *testing.T, seed uint64) (opened int) {
 	}
 	return p.opened
 }
+
+// mappedBy returns how many bytes of its file bbolt has mapped.
+func mappedBy(db *bbolt.DB) int64 { return reflect.ValueOf(db).Elem().FieldByName("datasz").Int() }

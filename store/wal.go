@@ -202,6 +202,7 @@ type walContent struct {
 
 // readWAL returns nil for a log that was not begun. The error wraps ErrCorrupt if one
 // of the records is lost, and fs.ErrNotExist if there is no log at path.
+// What it returns with ErrCorrupt only tells which log that is.
 func readWAL(path string) (*walContent, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -221,8 +222,8 @@ func decodeWAL(data []byte) (*walContent, error) {
 		return nil, nil
 	}
 	m, ok := parseMeta(data[32:96])
-	if !ok || m.pageSize < minPageSize || m.pageSize > maxPageSize || m.pageSize&(m.pageSize-1) != 0 {
-		return nil, damaged("the header of its log")
+	if !ok || !m.sized() {
+		return nil, nil
 	}
 	c := &walContent{nonce: nonce(data[16:32]), meta: m, txid: m.txid}
 	at := walBlock
@@ -238,10 +239,15 @@ func decodeWAL(data []byte) (*walContent, error) {
 	// A record is written when all those before it are on the disk. So one that can't
 	// be read is the last one, in the midst of which power failed; with others behind
 	// it, it was on the disk and is lost.
+	lost := false
 	for behind := at; behind < len(data); behind += walBlock {
-		if decodeRecord(data[behind:], c.nonce) != nil {
-			return nil, damaged(fmt.Sprintf("record %d of its log is lost, and what follows it", len(c.payloads)+1))
+		if record := decodeRecord(data[behind:], c.nonce); record != nil {
+			lost = true
+			c.txid = max(c.txid, binary.BigEndian.Uint64(record[24:]))
 		}
+	}
+	if lost {
+		return c, damaged(fmt.Sprintf("record %d of its log is lost, and what follows it", len(c.payloads)+1))
 	}
 	return c, nil
 }

@@ -140,10 +140,8 @@ func (p *pair) again() {
 // copied keeps a copy of the store of a device that is down.
 func (p *pair) copied(s *side) string {
 	p.t.Helper()
-	data, err := os.ReadFile(s.store())
-	p.try(err)
 	path := fmt.Sprintf("%s.%d.copy", s.Home, time.Now().UnixNano())
-	p.try(os.WriteFile(path, data, 0o600))
+	p.try(store.Copy(s.store(), path))
 	return path
 }
 
