@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,15 +117,20 @@ func (p *person) halts() {
 	p.try(p.db.Close())
 }
 
-// crashes ends the device without a word: what comes back is its file as it was
-// on the disk at that moment.
+// crashes ends the device without a word: what comes back are its store's files as
+// they were on the disk at that moment.
 func (p *person) crashes() {
 	p.t.Helper()
-	disk, err := os.ReadFile(p.path)
-	p.try(err)
+	disk := p.path + ".disk"
+	p.try(store.Copy(p.path, disk))
 	p.net.Crash(p.id.Self())
 	p.halts()
-	p.try(os.WriteFile(p.path, disk, 0o600))
+	names := store.Files(p.path)
+	for i, name := range store.Files(disk) {
+		if err := os.Rename(name, names[i]); i == 0 || !errors.Is(err, fs.ErrNotExist) {
+			p.try(err)
+		}
+	}
 	settle(time.Minute)
 }
 

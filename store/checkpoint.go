@@ -48,7 +48,7 @@ const (
 	minMapped  = 1 << 20
 	minReserve = 256 << 10
 	maxGrow    = 16 << 20
-	minGrow    = 64 << 10
+	minGrow    = 16 << 10
 )
 
 // tuning is changed by tests alone.
@@ -140,7 +140,7 @@ func (m mark) put(b *bbolt.Tx) error {
 // checkpoint that then has to be made: a few pages and the list of the free ones,
 // 8 bytes for each page of the file.
 func (db *DB) limit(b *bbolt.Tx, reserve bool) {
-	grow := min(max(int(b.Size()), minGrow), maxGrow, db.mapped/2)
+	grow := min(max(int(b.Size()/2), minGrow), maxGrow, db.mapped/2)
 	db.bolt.AllocSize = grow
 	db.bolt.MaxSize = db.maxSize
 	if db.base == nil {

@@ -145,7 +145,7 @@ func lock(file *os.File, how int) error {
 		if waited >= lockTimeout {
 			return berrors.ErrTimeout
 		}
-		time.Sleep(again)
+		<-time.After(again)
 	}
 }
 
