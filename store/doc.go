@@ -4,9 +4,12 @@
 //
 // # Disk layout
 //
-// One bbolt file, mode 0600, locked by the process that uses it. Its buckets:
+// One bbolt file, mode 0600, locked by the process that uses it, and while it is
+// written to a log beside it, of the same name with "-wal" behind. The buckets:
 //
-//	meta          "format"        uint32: layout of this file, now 1
+//	meta          "format"        uint32: layout of this file, 1; 2 if it has a
+//	                              log, and 1 again once it was closed
+//	              "checkpoint"    of format 2: which log may follow, see recover.go
 //	              "table/NAME"    uint32: version of the records in a table
 //	journal       uint64 cursor   CBOR of contact.Event
 //	              (the bucket's sequence is the newest cursor ever given)
@@ -15,6 +18,14 @@
 //
 // Integers are big endian, so keys sort as numbers do. Values are deterministic
 // CBOR (internal/codec): equal records are equal bytes.
+//
+// The log is drawn in wal.go and redo.go. A transaction is one record of it, synced
+// once. bbolt then writes its pages without order, and syncs them at a checkpoint:
+// when the log is full, when nothing was written for half a second, and when the
+// store is closed, after which there is no log any more. Opening a store that was not
+// closed puts it back to its checkpoint and does the log again; whoever only reads
+// it does so in a copy. Before the sixteenth commit there is no log, nor if the
+// disk has no space for one: commits then cost two syncs.
 //
 // # Invariants
 //
@@ -31,6 +42,9 @@
 //     newer program is refused and left as it is.
 //   - Nothing of the file's mapped memory leaves the package. Damaged pages
 //     are errors that wrap ErrCorrupt, not panics.
+//   - A store and a log that are not of the same time are refused, unless the store
+//     was closed: then it counts for itself. A program without a log refuses
+//     a store that was not closed.
 //   - Once the disk failed in a way that leaves unknown what it holds, nothing
 //     more is written until the file was opened again.
 //
@@ -38,7 +52,7 @@
 //
 // There is one writer at a time and any number of readers, each of which sees
 // the state as of its beginning. Calls of Update that come while another one
-// commits wait for it and then share one transaction and its two fsyncs. Their
+// commits wait for it and then share one transaction and its sync. Their
 // functions run one after the other, on the goroutine of any one of the
 // callers. They must be short: no network, timer, channel or lock that is held for
 // more than a moment, and neither Update nor View within a function, which could

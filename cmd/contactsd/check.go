@@ -27,7 +27,8 @@ func newCheckCommand() *cobra.Command {
 		Long: `check reads every page and record of the store of a home whose daemon does not
 run: whether each can be decoded, whether statements are signed by whom they say,
 and whether the tables fit together. It says what is whole and what is damaged,
-and changes nothing.
+and changes nothing. If the daemon was killed, it examines what the store will be
+when it is started again, in a copy in the folder for temporary files.
 
 The exit code is 0 for a store that is whole, 1 for any other.`,
 		Example: `  contactsd check

@@ -20,7 +20,8 @@ func newRestoreCommand() *cobra.Command {
 		Short: "put a copy of the store in its place",
 		Long: `restore examines FILE, a copy of contacts.db that was made while no daemon ran,
 and puts it in the place of the home's store. The store that was there is kept
-beside it. The key is not touched: a device is its key.
+beside it. The key is not touched: a device is its key. If that daemon was killed,
+FILE-wal has to be there as well, and belongs to the copy.
 
 Do not copy the file back by hand: restore also notes that the device was set
 back, so that messages it sent since then and those it sends from now on can't be

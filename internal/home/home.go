@@ -3,7 +3,7 @@
 //
 //	            --home H, $CONTACTSD_HOME      otherwise
 //	state       H                              $XDG_STATE_HOME/contactsd
-//	store       H/contacts.db                  state/contacts.db
+//	store       H/contacts.db                  state/contacts.db (and contacts.db-wal)
 //	key         H/device.key                   state/device.key
 //	lock        H/lock                         state/lock
 //	config      H/config.toml                  $XDG_CONFIG_HOME/contactsd/config.toml
