@@ -209,8 +209,12 @@ func readWAL(path string) (*walContent, error) {
 		return nil, err
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxWALSize))
+	info, err := file.Stat()
 	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, min(info.Size(), maxWALSize))
+	if _, err := file.ReadAt(data, 0); err != nil && err != io.EOF {
 		return nil, err
 	}
 	return decodeWAL(data)
