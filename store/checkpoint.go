@@ -30,7 +30,8 @@ const (
 	maxRecords = 1024
 	// Pages that were added to the file and replaced are free only after it.
 	maxGrowth = 4 << 20 // bytes
-	// A larger transaction is written faster as pages alone than as these and a record.
+	// A larger transaction is many already, and would be written twice. Between 64 KiB
+	// and 1 MiB no difference was seen.
 	maxRecord = 256 << 10 // bytes
 	// idleAfter is how long nothing was written.
 	idleAfter = 500 * time.Millisecond
