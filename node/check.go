@@ -64,7 +64,9 @@ func Restore(copied, path string, self contact.ODID) (kept string, err error) {
 	if err != nil {
 		return "", err
 	}
-	begin := func(tx *store.Tx) error { return errors.Join(message.NewEpoch(tx), presence.NewKey(tx), tx.NewJournal()) }
+	begin := func(tx *store.Tx) error {
+		return errors.Join(message.NewEpoch(tx), presence.NewKey(tx), tx.NewJournal())
+	}
 	if err := errors.Join(db.Update(begin), db.Close()); err != nil {
 		return "", fmt.Errorf("restore: %w", err)
 	}
