@@ -74,7 +74,7 @@ func (w *world) settle() {
 	}
 	deadline := time.Now().Add(patient)
 	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
-		time.Sleep(wait)
+		pass(wait)
 		wrong := w.disagreements()
 		if len(wrong) == 0 {
 			break

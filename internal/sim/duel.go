@@ -64,32 +64,23 @@ func (d Duel) plan() Plan {
 	return p
 }
 
-// crashAt is crash at one commit, or one frame, that the step names.
-func crashAt(commits, frames func(n int) int) func(w *world, s Step, h, _ *host) bool {
-	return func(w *world, s Step, h, _ *host) bool {
-		return w.crashes(h, fuse{commits(s.N), frames(s.N)}, s.For)
-	}
-}
-
-// atFrame does something to the connection of two devices as the step's number of
-// frames was sent by either.
-func atFrame(what string, do func(w *world, a, b *host, s Step)) func(w *world, s Step, a, b *host) bool {
-	return func(w *world, s Step, a, b *host) bool {
-		reached := make(chan struct{})
-		w.mu.Lock()
-		w.frames, w.reached = s.N, reached
-		w.mu.Unlock()
-		w.away.Go(func() {
-			select {
-			case <-reached:
-				w.line.note("%s at the %s frame", what, ordinal(s.N))
-				w.fired()
-				do(w, a, b, s)
-			case <-w.over:
-			}
-		})
-		return true
-	}
+// atFrame does something to the connection of two devices once so many frames were
+// sent by either as the step says.
+func (w *world) atFrame(s Step, what string, do func()) bool {
+	reached := make(chan struct{})
+	w.mu.Lock()
+	w.frames, w.reached = s.N, reached
+	w.mu.Unlock()
+	w.away.Go(func() {
+		select {
+		case <-reached:
+			w.line.note("%s at the %s frame", what, ordinal(s.N))
+			w.fired()
+			do()
+		case <-w.over:
+		}
+	})
+	return true
 }
 
 func (w *world) fired() {

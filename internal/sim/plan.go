@@ -129,9 +129,9 @@ func moods(rng *rand.Rand) (acts, faults mood) {
 		if k.Fault() {
 			m = &faults
 		}
-		m.weights[k] = steps[k].weight * []int{0, 1, 1, 1, 4}[rng.IntN(5)]
+		m.weights[k] = traits[k].weight * []int{0, 1, 1, 1, 4}[rng.IntN(5)]
 	}
-	acts.weights[Send] = max(acts.weights[Send], steps[Send].weight) // nothing is tested without messages
+	acts.weights[Send] = max(acts.weights[Send], traits[Send].weight) // nothing is tested without messages
 	for _, m := range []*mood{&acts, &faults} {
 		for _, w := range m.weights {
 			m.sum += w

@@ -46,61 +46,117 @@ const (
 // Fault reports whether it is none of the user's acts.
 func (k Kind) Fault() bool { return k >= Crash }
 
-func (k Kind) String() string { return steps[k].name }
+func (k Kind) String() string { return traits[k].name }
 
-// steps says how each kind is done. do returns false if it could not be done: a
-// device was down, there was nothing to cancel.
-var steps [kinds]struct {
+// traits say what a kind is called, and how often it is taken among acts or faults.
+var traits = [kinds]struct {
 	name   string
-	weight int // among acts, or among faults
-	do     func(w *world, s Step, a, b *host) bool
-}
-
-func init() {
-	set := func(k Kind, name string, weight int, do func(w *world, s Step, a, b *host) bool) {
-		steps[k].name, steps[k].weight, steps[k].do = name, weight, do
-	}
-	set(Nothing, "nothing", 0, func(*world, Step, *host, *host) bool { return false })
-	set(Pair, "pair", 6, pair)
-	set(Race, "race for a code", 2, race)
-	set(WrongCode, "type a wrong code", 1, wrongCode)
-	set(Add, "add by ODID", 8, add)
-	set(Remove, "remove", 5, remove)
-	set(Part, "remove on both sides", 2, part)
-	set(Block, "block", 3, block)
-	set(Unblock, "unblock", 4, unblock)
-	set(Narrow, "withdraw permissions", 2, narrow)
-	set(Send, "send", 30, send)
-	set(Burst, "send many", 4, burst)
-	set(Cancel, "cancel", 4, cancel)
-	set(Read, "read", 4, read)
-	set(SetPresence, "set presence", 6, setPresence)
-	set(Idle, "idle or come back", 3, idle)
-	set(Remark, "remark", 2, remark)
-
-	set(Crash, "crash", 8, crash)
-	set(Stop, "stop", 3, stop)
-	set(Drop, "drop", 4, drop)
-	set(Double, "double", 2, double)
-	set(Cut, "cut", 4, cut)
-	set(CutOneWay, "cut one way", 3, cutOneWay)
-	set(Partition, "partition", 2, partition)
-	set(Fill, "fill the disk", 2, fill)
-	set(Copy, "copy the store", 3, keepCopy)
-	set(Restore, "restore", 2, restore)
+	weight int
+}{
+	Nothing:     {"nothing", 0},
+	Pair:        {"pair", 6},
+	Race:        {"race for a code", 2},
+	WrongCode:   {"type a wrong code", 1},
+	Add:         {"add by ODID", 8},
+	Remove:      {"remove", 5},
+	Part:        {"remove on both sides", 2},
+	Block:       {"block", 3},
+	Unblock:     {"unblock", 4},
+	Narrow:      {"withdraw permissions", 2},
+	Send:        {"send", 30},
+	Burst:       {"send many", 4},
+	Cancel:      {"cancel", 4},
+	Read:        {"read", 4},
+	SetPresence: {"set presence", 6},
+	Idle:        {"idle or come back", 3},
+	Remark:      {"remark", 2},
+	Crash:       {"crash", 8},
+	Stop:        {"stop", 3},
+	Drop:        {"drop", 4},
+	Double:      {"double", 2},
+	Cut:         {"cut", 4},
+	CutOneWay:   {"cut one way", 3},
+	Partition:   {"partition", 2},
+	Fill:        {"fill the disk", 2},
+	Copy:        {"copy the store", 3},
+	Restore:     {"restore", 2},
 
 	// In duels only.
-	none, all := func(int) int { return 0 }, func(n int) int { return n }
-	set(CommitCrash, "the first crashes at a commit", 0, crashAt(all, none))
-	set(CommitCrashB, "the second crashes at a commit", 0, crashAt(all, none))
-	set(FrameCrash, "the first crashes at a frame", 0, crashAt(none, all))
-	set(FrameCrashB, "the second crashes at a frame", 0, crashAt(none, all))
-	set(FrameDrop, "the connection ends at a frame", 0, atFrame("the connection ends", func(w *world, a, b *host, _ Step) {
-		w.net.Drop(a.self(), b.self())
-	}))
-	set(FrameCut, "the connection is held at a frame", 0, atFrame("the connection is held", func(w *world, a, b *host, s Step) {
-		cut(w, s, a, b)
-	}))
+	CommitCrash:  {"the first crashes at a commit", 0},
+	CommitCrashB: {"the second crashes at a commit", 0},
+	FrameCrash:   {"the first crashes at a frame", 0},
+	FrameCrashB:  {"the second crashes at a frame", 0},
+	FrameDrop:    {"the connection ends at a frame", 0},
+	FrameCut:     {"the connection is held at a frame", 0},
+}
+
+// does does a step and reports whether it could be done: a device may be down, or
+// have nothing to cancel.
+func (w *world) does(s Step) bool {
+	a, b := w.hosts[s.A], w.hosts[s.B]
+	switch s.Kind {
+	case Pair:
+		return pair(w, s, a, b)
+	case Race:
+		return race(w, s, a, b)
+	case WrongCode:
+		return wrongCode(w, s, a, b)
+	case Add:
+		return add(w, s, a, b)
+	case Remove:
+		return remove(w, s, a, b)
+	case Part:
+		return part(w, s, a, b)
+	case Block:
+		return block(w, s, a, b)
+	case Unblock:
+		return unblock(w, s, a, b)
+	case Narrow:
+		return narrow(w, s, a, b)
+	case Send:
+		return send(w, s, a, b)
+	case Burst:
+		return burst(w, s, a, b)
+	case Cancel:
+		return cancel(w, s, a, b)
+	case Read:
+		return read(w, s, a, b)
+	case SetPresence:
+		return setPresence(w, s, a, b)
+	case Idle:
+		return idle(w, s, a, b)
+	case Remark:
+		return remark(w, s, a, b)
+	case Crash:
+		return crash(w, s, a, b)
+	case Stop:
+		return stop(w, s, a, b)
+	case Drop:
+		return drop(w, s, a, b)
+	case Double:
+		return double(w, s, a, b)
+	case Cut:
+		return cut(w, s, a, b)
+	case CutOneWay:
+		return cutOneWay(w, s, a, b)
+	case Partition:
+		return partition(w, s, a, b)
+	case Fill:
+		return fill(w, s, a, b)
+	case Copy:
+		return keepCopy(w, s, a, b)
+	case Restore:
+		return restore(w, s, a, b)
+	case CommitCrash, CommitCrashB:
+		return w.crashes(a, fuse{commits: s.N}, s.For)
+	case FrameCrash, FrameCrashB:
+		return w.crashes(a, fuse{frames: s.N}, s.For)
+	case FrameDrop:
+		return w.atFrame(s, "the connection ends", func() { w.net.Drop(a.self(), b.self()) })
+	case FrameCut:
+		return w.atFrame(s, "the connection is held", func() { cut(w, s, a, b) })
+	}
+	return false
 }
 
 func ordinal(n int) string {

@@ -134,7 +134,7 @@ func (w *world) run() (Result, error) {
 			return w.result, err
 		}
 	}
-	time.Sleep(time.Second)
+	pass(time.Second)
 	for _, h := range w.hosts {
 		if err := h.up().SetName(h.name); err != nil {
 			return w.result, err
@@ -142,22 +142,26 @@ func (w *world) run() (Result, error) {
 	}
 	w.relays()
 	for _, s := range w.plan.Steps {
-		time.Sleep(time.Until(w.line.start.Add(s.At)))
+		pass(time.Until(w.line.start.Add(s.At)))
 		w.take(s)
 		w.look()
 	}
-	time.Sleep(time.Until(w.line.start.Add(w.plan.Length)))
+	pass(time.Until(w.line.start.Add(w.plan.Length)))
 	w.heal()
 	w.settle()
 	w.end()
 	return w.result, nil
 }
 
+// pass lets time pass in the bubble.
+func pass(d time.Duration) {
+	timer := time.NewTimer(d)
+	<-timer.C
+}
+
 // take does one step.
 func (w *world) take(s Step) {
-	k := steps[s.Kind]
-	did := k.do(w, s, w.hosts[s.A], w.hosts[s.B])
-	if !did {
+	if !w.does(s) {
 		return
 	}
 	w.mu.Lock()
@@ -227,7 +231,7 @@ func (w *world) heal() {
 			}
 		}
 	}
-	time.Sleep(time.Minute)
+	pass(time.Minute)
 }
 
 // end stops all devices and examines what they leave.
