@@ -92,6 +92,7 @@ type recipient struct {
 	// have none.
 	last   position
 	behind bool
+	size   int // of the queue, with them
 }
 
 func (b *batch) recipient(id contact.ODID) (*recipient, error) {
@@ -121,6 +122,7 @@ func (b *batch) end() error {
 		if err := booksOf(b.tx).queue(b.tx, r.peer, r.added); err != nil {
 			return err
 		}
+		r.size = int(r.peer.Queued)
 	}
 	if added == 0 {
 		return nil
@@ -132,7 +134,7 @@ func (b *batch) end() error {
 		}
 		for id, r := range b.to {
 			if r.added > 0 {
-				b.s.queued(id, b.now, r.last, r.behind)
+				b.s.queued(id, b.now, arrival{r.last, r.behind, r.size})
 			}
 		}
 	})

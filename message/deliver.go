@@ -15,7 +15,8 @@ import (
 
 // How long a delivery waits.
 const (
-	openTimeout = 20 * time.Second // for a stream, dialling included
+	openTimeout = 20 * time.Second // for a stream, dialling included, at most
+	firstDial   = 5 * time.Second  // for the first attempt at dialling; each failure doubles it
 	peerTimeout = 30 * time.Second // for the other side to go on
 	idleStream  = 10 * time.Second // a stream stays open for the next message
 	lastWords   = time.Second      // for a refusal, after writing failed
@@ -39,9 +40,7 @@ type delivery struct {
 }
 
 func (s *Service) deliver(ctx context.Context, l *lane) error {
-	octx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	st, err := s.net.Open(octx, l.peer, Protocol)
+	st, err := s.open(ctx, l)
 	if err != nil {
 		return err
 	}

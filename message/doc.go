@@ -83,7 +83,19 @@
 //
 // A contact with a queue has a lane. It is tried when a message is queued, when
 // a connection comes, on Wake, and at a time written down, 5 s to 15 min after a
-// failure; one timer waits for the earliest, nothing polls. A goroutine and a
-// stream exist only while there is something to do and a little after. What
-// waited for 30 days fails, with an event.
+// failure, a minute at most if the failure was a full disk; one timer waits for the
+// earliest, nothing polls. A goroutine and a stream exist only while there is
+// something to do and a little after. What waited for 30 days fails, with an event.
+//
+// Whoever is connected is delivered to at once. The others take turns at 16 dials,
+// so that however many are away, they hold up nobody:
+//
+//   - Who was tried in vain gets 12 of the dials at most, and goes after who was not.
+//   - A dial is given up after 5 s, the next of the contact after 10, then 20.
+//   - Of two that came at about the same time the one with the smaller queue goes
+//     first; a queue of twice the size makes 5 s. So nobody waits for ever.
+//   - A contact that nobody knows an address of is not tried: it waits for a
+//     connection, for Wake or for Found, and costs neither a dial nor a commit.
+//
+// Failed attempts are written down together, every 5 s at most.
 package message

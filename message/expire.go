@@ -20,6 +20,9 @@ type head struct {
 	expires time.Time // of the oldest message
 }
 
+// ready reports whether there is something that may be sent.
+func (h head) ready() bool { return !h.empty && h.open }
+
 // peek expires what is too old and says whether there is something to do.
 func (s *Service) peek(id contact.ODID) (head, error) {
 	for {

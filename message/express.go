@@ -25,7 +25,7 @@ type parcel struct {
 func (s *Service) admit(peer contact.ODID, size int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.sched.lanes[peer]
+	l := s.sched.activeLane(peer)
 	if l == nil || l.express.frames == 0 || l.express.bytes < size {
 		return false
 	}
@@ -39,7 +39,7 @@ func (s *Service) admit(peer contact.ODID, size int) bool {
 func (s *Service) post(peer contact.ODID, f parcel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.sched.lanes[peer]
+	l := s.sched.activeLane(peer)
 	if l == nil {
 		return
 	}
@@ -134,7 +134,7 @@ func (s *Service) grant(l *lane, c cargo, frames, bytes int) {
 func (s *Service) forget(peer contact.ODID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l := s.sched.lanes[peer]; l != nil {
+	if l := s.sched.activeLane(peer); l != nil {
 		l.express.list = nil
 	}
 }

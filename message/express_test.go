@@ -40,7 +40,7 @@ func TestExpressTakesWhatFollowsAndIsCommitted(t *testing.T) {
 		{"not in a row", []uint64{5, 7}, position{e, 7}, false, position{e, 6}, 1, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := &lane{}
+			l := &lane{phase: phaseActive, active: &active{}}
 			s := &Service{sched: newSchedule()}
 			s.sched.lanes[l.peer] = l
 			for _, seq := range c.posted {
@@ -61,7 +61,7 @@ func TestExpressTakesWhatFollowsAndIsCommitted(t *testing.T) {
 }
 
 func TestExpressAdmitsNoMoreThanTheWindowHas(t *testing.T) {
-	l := &lane{}
+	l := &lane{phase: phaseActive, active: &active{}}
 	s := &Service{sched: newSchedule()}
 	if s.admit(l.peer, 1) {
 		t.Fatal("admitted without a lane")
@@ -174,7 +174,7 @@ func TestCancelOfWhatWaitsInTheExpress(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.alice.svc.mu.Lock()
-		if l := w.alice.svc.sched.lanes[w.bob.self]; l != nil && len(l.express.list) > 0 {
+		if l := w.alice.svc.sched.activeLane(w.bob.self); l != nil && len(l.express.list) > 0 {
 			t.Error("it still waits to be sent")
 		}
 		w.alice.svc.mu.Unlock()

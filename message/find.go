@@ -2,6 +2,7 @@ package message
 
 import (
 	"fmt"
+	"time"
 
 	"contactsd/contact"
 	"contactsd/store"
@@ -98,17 +99,27 @@ func (s *Service) complete(tx *store.Tx, at place, r record) (Message, error) {
 	if err != nil || !waits {
 		return m, err
 	}
-	peer, err := getAccount(tx, at.Contact)
+	w, err := s.wait(tx, at.Contact)
 	if err != nil {
 		return m, err
 	}
-	v, known, err := s.relation(tx, at.Contact)
+	w.entry = p
+	m.Waiting = w.words(time.Now())
+	return m, nil
+}
+
+// wait returns why messages to a contact wait, as far as it is the same for all.
+func (s *Service) wait(tx *store.Tx, peer contact.ODID) (wait, error) {
+	a, err := getAccount(tx, peer)
 	if err != nil {
-		return m, err
+		return wait{}, err
+	}
+	v, known, err := s.relation(tx, peer)
+	if err != nil {
+		return wait{}, err
 	}
 	if !known {
 		v = contact.View{}
 	}
-	m.Waiting = s.waiting(at.Contact, peer.peerRecord, p, v)
-	return m, nil
+	return wait{view: v, standing: s.standing(peer, a.peerRecord)}, nil
 }

@@ -27,33 +27,40 @@ func (s *Service) Outbox(q OutboxQuery) (OutboxPage, error) {
 	if err != nil {
 		return OutboxPage{}, err
 	}
-	if n := len(q.After); n != 0 && n != len(contact.ODID{})+8 {
-		return OutboxPage{}, &contact.InvalidError{Field: "cursor", Reason: "not from a page of the outbox"}
+	from, err := parseOutboxCursor(q.After)
+	if err != nil {
+		return OutboxPage{}, err
 	}
-	r := store.Range{From: append(q.After[:len(q.After):len(q.After)], 0)}
-	if len(q.After) == 0 {
-		r.From = nil
-	}
+	r := store.Range{From: from.after()}
 	if !q.Contact.IsZero() {
 		r.Prefix = q.Contact[:]
 	}
 	var page OutboxPage
 	err = s.db.View(func(tx *store.Tx) error {
-		size := 0
-		var last []byte
+		size, now := 0, time.Now()
+		last := from
+		var w wait
 		for row, err := range outboxTable.Scan(tx, r) {
 			if err != nil {
 				return err
 			}
 			if len(page.Messages) == limit || size > pageBytes {
-				page.Next = last
+				page.Next = last.cursor()
 				break
 			}
-			last = row.Key
-			m, err := s.outboxMessage(tx, row.Key)
+			at, rec, err := outboxRecord(tx, row.Key)
 			if err != nil {
 				return err
 			}
+			last = last.next(row.Key)
+			if len(page.Messages) == 0 || last.ahead == 0 {
+				if w, err = s.wait(tx, at.Contact); err != nil {
+					return err
+				}
+			}
+			w.entry, w.ahead = row.Value, last.ahead
+			m := rec.message(at.Contact, at.Order)
+			m.Waiting = w.words(now)
 			size += len(m.Body)
 			page.Messages = append(page.Messages, m)
 		}
@@ -62,56 +69,53 @@ func (s *Service) Outbox(q OutboxQuery) (OutboxPage, error) {
 	return page, err
 }
 
-func (s *Service) outboxMessage(tx *store.Tx, key []byte) (Message, error) {
-	at := place{Contact: contact.ODID(key[:len(contact.ODID{})]), Order: orderOf(key)}
+// queuePlace is a message of the outbox, and how many of its queue go before it. The
+// zero value is before all.
+type queuePlace struct {
+	key   []byte
+	ahead int
+}
+
+const queueKey = len(contact.ODID{}) + 8
+
+func parseOutboxCursor(b []byte) (queuePlace, error) {
+	switch len(b) {
+	case 0:
+		return queuePlace{}, nil
+	case queueKey + 8:
+		return queuePlace{b[:queueKey:queueKey], int(min(orderOf(b), MaxQueued))}, nil
+	}
+	return queuePlace{}, &contact.InvalidError{Field: "cursor", Reason: "not from a page of the outbox"}
+}
+
+// cursor is the key and the count.
+func (p queuePlace) cursor() []byte { return store.Key(p.key, store.Uint64(uint64(p.ahead))) }
+
+// after is where a scan goes on, nil for the beginning.
+func (p queuePlace) after() []byte {
+	if p.key == nil {
+		return nil
+	}
+	return append(p.key, 0)
+}
+
+// next is the place of the message that a scan comes to after p.
+func (p queuePlace) next(key []byte) queuePlace {
+	if p.key != nil && contactOf(p.key) == contactOf(key) {
+		return queuePlace{key, p.ahead + 1}
+	}
+	return queuePlace{key: key}
+}
+
+// contactOf returns the contact of a key of the outbox.
+func contactOf(key []byte) contact.ODID { return contact.ODID(key[:len(contact.ODID{})]) }
+
+// outboxRecord returns the message of a row of the outbox.
+func outboxRecord(tx *store.Tx, key []byte) (place, record, error) {
+	at := place{Contact: contactOf(key), Order: orderOf(key), Direction: Out}
 	rec, found, err := historyTable.Get(tx, key)
 	if err == nil && !found {
 		err = fmt.Errorf("message %d with %s is in the outbox but not in the history: %w", at.Order, at.Contact.Short(), store.ErrCorrupt)
 	}
-	if err != nil {
-		return Message{}, err
-	}
-	return s.complete(tx, at, rec)
-}
-
-// waiting says to a person why a message of the outbox waits.
-func (s *Service) waiting(id contact.ODID, peer peerRecord, p pending, v contact.View) string {
-	switch {
-	case v.Status == contact.StatusBlocked, v.Status == contact.StatusReported:
-		return "the contact is blocked"
-	case !listed(v):
-		return "no longer a contact"
-	case !open(v) && v.Status == contact.StatusAccepted:
-		return "the contact does not allow messages"
-	case !open(v):
-		return "not accepted yet"
-	case p.Cancel:
-		return "being cancelled: it was sent already, waiting to learn whether it arrived"
-	}
-	active, failed, due := s.standing(id)
-	switch {
-	case active:
-		return "sending"
-	case failed > 0 && peer.Trouble != "":
-		return trouble(peer, due, time.Now())
-	}
-	return "trying to reach the contact"
-}
-
-// trouble is "unreachable since 14:02, next try 14:05".
-func trouble(peer peerRecord, due, now time.Time) string {
-	next := "now"
-	if due.After(now) {
-		next = clock(due, now)
-	}
-	return fmt.Sprintf("%s since %s, next try %s", peer.Trouble, clock(fromMillis(peer.Since), now), next)
-}
-
-// clock shows a time of the day, with the date if it is not today's.
-func clock(t, now time.Time) string {
-	t, now = t.Local(), now.Local()
-	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
-		return t.Format("15:04")
-	}
-	return t.Format("2006-01-02 15:04")
+	return at, rec, err
 }

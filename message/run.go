@@ -12,25 +12,39 @@ import (
 
 // Run delivers until ctx ends; then it returns nil once its goroutines have ended.
 func (s *Service) Run(ctx context.Context) error {
-	if err := s.load(); err != nil {
-		return err
-	}
 	cancel := s.net.Watch(s.connection)
 	defer cancel()
 	var work sync.WaitGroup
+	defer s.writeLast()
 	defer work.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	loading, from := time.Now(), []byte(nil)
 	for {
 		now := time.Now()
+		if !loading.IsZero() && !loading.After(now) {
+			var err error
+			if from, err = s.load(from); err != nil {
+				return err
+			}
+			loading = now.Add(loadPause)
+			if from == nil {
+				loading = time.Time{}
+			}
+		}
 		s.mu.Lock()
 		begin, next := s.sched.start(now)
+		write := s.troubles.pending()
 		s.mu.Unlock()
 		for _, l := range begin {
 			work.Go(func() { s.attempt(ctx, l) })
 		}
+		if !write.IsZero() && !write.After(now) {
+			s.writeTroubles()
+			write = time.Time{}
+		}
 		timer.Stop()
-		if !next.IsZero() {
+		if next = soonest(next, write, loading); !next.IsZero() {
 			timer.Reset(next.Sub(now))
 		}
 		select {
@@ -42,42 +56,69 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// load makes a lane for each contact with a queue.
-func (s *Service) load() error {
-	return s.db.View(func(tx *store.Tx) error {
-		var from []byte
-		for {
-			peer, found, err := nextQueue(tx, from)
-			if err != nil || !found {
+// soonest returns the first of some times, zero ones aside.
+func soonest(times ...time.Time) (first time.Time) {
+	for _, t := range times {
+		if first.IsZero() || !t.IsZero() && t.Before(first) {
+			first = t
+		}
+	}
+	return first
+}
+
+// writeLast writes down, at the end, what is known of the next attempts.
+func (s *Service) writeLast() {
+	if err := s.db.Update(s.putTroubles); err != nil {
+		s.log.Error("next attempts not written down", "err", err)
+	}
+}
+
+// Queues are found in parts with pauses, so that a start with many is not busy
+// with them.
+const (
+	loadPart  = 64
+	loadPause = 2 * time.Millisecond
+)
+
+// load makes a lane for each of the next contacts with a queue. It returns where to
+// go on, nil at the end.
+func (s *Service) load(from []byte) (next []byte, err error) {
+	err = s.db.View(func(tx *store.Tx) error {
+		next = from
+		for range loadPart {
+			peer, found, err := nextQueue(tx, next)
+			if err != nil {
 				return err
+			}
+			if !found {
+				next = nil
+				return nil
 			}
 			rec, err := getAccount(tx, peer)
 			if err != nil {
 				return err
 			}
-			now := time.Now()
-			due := now
-			if next := fromMillis(rec.Next); next.After(now) {
-				due = now.Add(min(next.Sub(now), rand.N(startSpread)))
-			}
-			s.mu.Lock()
-			if l := s.sched.lane(peer); l.phase != phaseActive {
-				l.attempts = int(min(rec.Attempts, 1<<16))
-				s.sched.at(l, due)
-			}
-			s.mu.Unlock()
-			from = placeKey(peer, ^uint64(0))
+			s.enlist(peer, rec.peerRecord, time.Now())
+			next = afterQueue(peer)
 		}
+		return nil
 	})
+	return next, err
 }
 
-// nextQueue returns the contact of the first outbox row after from.
-func nextQueue(tx *store.Tx, from []byte) (peer contact.ODID, found bool, err error) {
-	for row, err := range outboxTable.Scan(tx, store.Range{From: from}) {
-		if err != nil {
-			return peer, false, err
-		}
-		return contact.ODID(row.Key[:len(peer)]), true, nil
+// enlist makes the lane of a queue that was found, unless it has one by now.
+func (s *Service) enlist(peer contact.ODID, rec peerRecord, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sched.lanes[peer] != nil {
+		return
 	}
-	return peer, false, nil
+	l := s.sched.lane(peer)
+	l.size, l.attempts = int(rec.Queued), int(min(rec.Attempts, 1<<16))
+	l.since, l.trouble = fromMillis(rec.Since), rec.Trouble
+	due := now
+	if next := fromMillis(rec.Next); next.After(now) && !s.sched.connected[peer] {
+		due = now.Add(min(next.Sub(now), rand.N(startSpread)))
+	}
+	s.sched.at(l, due)
 }

@@ -113,7 +113,7 @@ func TestBackoffGrowsWithinItsBounds(t *testing.T) {
 	for _, attempts := range []int{1, 2, 5, 8, 9, 17, 1 << 16} {
 		lo, hi := lastRetry, time.Duration(0)
 		for range 200 {
-			d := backoff(attempts)
+			d := backoff(attempts, lastRetry)
 			lo, hi = min(lo, d), max(hi, d)
 		}
 		want := lastRetry
@@ -139,12 +139,12 @@ func TestAMessageAtTheLastMomentIsNotForgotten(t *testing.T) {
 	l := begin[0]
 	s.look(l)
 	w.alice.write(w.bob, "two") // after the attempt last looked
-	s.leave(l, time.Time{}, false)
+	s.leave(l, time.Time{}, holdNone)
 	if begin, _ = s.sched.start(time.Now()); len(begin) != 1 || s.sched.dials != 1 {
 		t.Fatalf("%d attempts begin, %d dials", len(begin), s.sched.dials)
 	}
 	s.look(l)
-	s.leave(l, time.Time{}, false)
+	s.leave(l, time.Time{}, holdNone)
 	if len(s.sched.lanes) != 0 || s.sched.dials != 0 {
 		t.Fatalf("%d lanes and %d dials are left", len(s.sched.lanes), s.sched.dials)
 	}

@@ -64,7 +64,8 @@ func (s *Service) enqueue(b *batch, m Outgoing) (Message, error) {
 		b.queued = append(b.queued, traced{m.To, m.ID})
 	}
 	out := r.message(m.To, to.peer.Order)
-	out.Waiting = s.waiting(m.To, to.peer.peerRecord, pending{}, to.view)
+	w := wait{view: to.view, entry: entry, standing: s.standing(m.To, to.peer.peerRecord)}
+	out.Waiting = w.words(b.now)
 	return out, nil
 }
 
@@ -102,47 +103,6 @@ func (s *Service) again(tx *store.Tx, at place, m Outgoing) (Message, error) {
 		return Message{}, fmt.Errorf("%w: send under a new id", ErrConflict)
 	}
 	return s.complete(tx, at, r)
-}
-
-// Cancel takes a message out of the outbox. One that was never sent is
-// cancelled at once. One that may have arrived already is not sent again; it
-// becomes cancelled or delivered when the contact says what it holds. The error
-// wraps ErrNotFound, or ErrFinal for what is not queued.
-func (s *Service) Cancel(id ID) (Message, error) {
-	var m Message
-	err := s.db.Update(func(tx *store.Tx) error {
-		at, r, err := find(tx, id)
-		if err != nil {
-			return err
-		}
-		p, waits, err := r.resolve(tx, at)
-		if err != nil {
-			return err
-		}
-		if !waits {
-			return fmt.Errorf("%w: the message is %s", ErrFinal, r.State)
-		}
-		peer, err := getAccount(tx, at.Contact)
-		if err != nil {
-			return err
-		}
-		if p.Seq == 0 {
-			if err := finish(tx, at, Cancelled, ""); err != nil {
-				return err
-			}
-			r.State = Cancelled
-			m = r.message(at.Contact, at.Order)
-			return booksOf(tx).queue(tx, peer, -1)
-		}
-		p.Cancel = true
-		tx.OnCommit(func() { s.forget(at.Contact) })
-		if err := outboxTable.Put(tx, placeKey(at.Contact, at.Order), p); err != nil {
-			return err
-		}
-		m, err = s.complete(tx, at, r)
-		return err
-	})
-	return m, err
 }
 
 // finish gives a queued message a last state other than delivered, and takes it

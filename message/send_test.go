@@ -275,7 +275,7 @@ func TestAQueueOfAContactThatIsGoneWaitsAndSaysSo(t *testing.T) {
 		w.bob.stop()
 		m := w.alice.write(w.bob, "hello")
 		for status, want := range map[contact.Status]string{
-			contact.StatusBlocked: "the contact is blocked",
+			contact.StatusBlocked: "blocked by you",
 			contact.StatusRemoved: "no longer a contact",
 			contact.StatusPending: "not accepted yet",
 		} {

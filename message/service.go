@@ -18,6 +18,9 @@ type Config struct {
 	// Relation says what stands between this device and the peer, and whether
 	// the peer is known at all. It is asked within transactions.
 	Relation func(*store.Tx, contact.ODID) (v contact.View, known bool, err error)
+	// Dialable reports whether there is an address at which the peer may be found;
+	// Found says that there is one now. nil: there always is.
+	Dialable func(contact.ODID) bool
 	Log      *slog.Logger // nil discards
 }
 
@@ -27,14 +30,16 @@ type Service struct {
 	db       *store.DB
 	net      transport.Network
 	relation func(*store.Tx, contact.ODID) (contact.View, bool, error)
+	dialable func(contact.ODID) bool
 	log      *slog.Logger
 
 	kick    chan struct{} // the schedule changed
 	traffic traffic
 
-	mu    sync.Mutex // held for moments only
-	sched schedule
-	in    map[contact.ODID]*inbound
+	mu       sync.Mutex // held for moments only
+	sched    schedule
+	troubles troubles
+	in       map[contact.ODID]*inbound
 }
 
 // New makes a service. It gives the store its first epoch if it has none.
@@ -45,11 +50,15 @@ func New(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Dialable == nil {
+		c.Dialable = func(contact.ODID) bool { return true }
+	}
 	s := &Service{
-		db: c.DB, net: c.Network, relation: c.Relation, log: c.Log,
-		kick:  make(chan struct{}, 1),
-		sched: newSchedule(),
-		in:    make(map[contact.ODID]*inbound),
+		db: c.DB, net: c.Network, relation: c.Relation, dialable: c.Dialable, log: c.Log,
+		kick:     make(chan struct{}, 1),
+		sched:    newSchedule(),
+		troubles: troubles{list: make(map[contact.ODID]trouble)},
+		in:       make(map[contact.ODID]*inbound),
 	}
 	err := s.db.Update(func(tx *store.Tx) error {
 		self, err := booksOf(tx).device(tx)

@@ -419,7 +419,7 @@ func TestSenderBreaksOffWithOneThatLies(t *testing.T) {
 			m := w.alice.write(w.bob, "hello")
 			st := newScript(w.bob.self, frames(t, says...))
 			w.alice.svc.net = scripted{st: st}
-			if err := w.alice.svc.deliver(t.Context(), w.alice.svc.sched.lane(w.bob.self)); !errors.Is(err, errProtocol) {
+			if err := w.alice.svc.deliver(t.Context(), w.alice.svc.sched.lane(w.bob.self).begin(time.Now())); !errors.Is(err, errProtocol) {
 				t.Errorf("error %v", err)
 			}
 			if got := w.alice.get(m.ID); got.State != Queued {
@@ -439,7 +439,7 @@ func TestWhatWasAcknowledgedBeforeABreakIsDelivered(t *testing.T) {
 	}
 	says := frames(t, frame{Type: frameHello, Epoch: e, Have: &have{}}, frame{Type: frameAck, Epoch: e, Seq: 2})
 	w.alice.svc.net = scripted{st: newScript(w.bob.self, says)}
-	if err := w.alice.svc.deliver(t.Context(), w.alice.svc.sched.lane(w.bob.self)); err == nil {
+	if err := w.alice.svc.deliver(t.Context(), w.alice.svc.sched.lane(w.bob.self).begin(time.Now())); err == nil {
 		t.Fatal("a stream that breaks off with a message under way is no error")
 	}
 	for i, want := range []State{Delivered, Delivered, Queued} {
@@ -519,7 +519,7 @@ func FuzzSession(f *testing.F) {
 		defer cancel()
 		w.alice.svc.Handle(ctx, newScript(w.bob.self, says), contact.Serve)
 		w.alice.svc.net = scripted{st: newScript(w.bob.self, says)}
-		_ = w.alice.svc.deliver(ctx, w.alice.svc.sched.lane(w.bob.self))
+		_ = w.alice.svc.deliver(ctx, w.alice.svc.sched.lane(w.bob.self).begin(time.Now()))
 		// Nobody can acknowledge a number without having seen its epoch.
 		if got, err := w.alice.svc.Get(m.ID); err != nil || got.State != Queued {
 			t.Fatalf("the message is %s, %v", got.State, err)

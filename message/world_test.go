@@ -79,6 +79,7 @@ type device struct {
 	net *memnet.Device
 	tap *tap
 
+	dialable                 func(contact.ODID) bool // nil: everybody
 	stopService, stopNetwork func()
 	up                       bool
 
@@ -86,9 +87,12 @@ type device struct {
 	views map[contact.ODID]contact.View
 }
 
-func newDevice(t tester, w *world, seed byte) *device {
+func newDevice(t tester, w *world, seed byte) *device { return newDeviceOf(t, w, int(seed)) }
+
+// newDeviceOf is newDevice for more of them than a byte can tell apart.
+func newDeviceOf(t tester, w *world, seed int) *device {
 	t.Helper()
-	id, err := identity.FromSeed([32]byte{seed})
+	id, err := identity.FromSeed([32]byte{byte(seed), byte(seed >> 8)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +133,7 @@ func (d *device) start() {
 	d.tap = newTap(d.w.net.Device(d.self))
 	d.net = d.tap.Device
 	var err error
-	if d.svc, err = New(Config{DB: d.db, Network: d.tap, Relation: d.relation}); err != nil {
+	if d.svc, err = New(Config{DB: d.db, Network: d.tap, Relation: d.relation, Dialable: d.dialable}); err != nil {
 		d.t.Fatal(err)
 	}
 	svc, tap := d.svc, d.tap

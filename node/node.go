@@ -75,9 +75,10 @@ func New(cfg Config) (*Node, error) {
 		set.Name = hostName()
 	}
 	n.name.Store(&set.Name)
+	addresses := learner{cfg.Transport, func(peer contact.ODID) { n.Message.Found(peer) }}
 
 	n.Relation, err = relation.New(relation.Config{
-		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Addresses: cfg.Transport, Log: cfg.Log,
+		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Addresses: addresses, Log: cfg.Log,
 		Staged: func(tx *store.Tx, peer contact.ODID) (bool, error) { return n.Pairing.Staged(tx, peer) },
 		CommitStaged: func(tx *store.Tx, peer contact.ODID, id contact.PairID) (bool, error) {
 			return n.Pairing.CommitStaged(tx, peer, id)
@@ -94,7 +95,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n.Pairing, err = pairing.New(pairing.Config{
-		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Addresses: cfg.Transport,
+		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Addresses: addresses,
 		Neighbourhood: cfg.Neighbourhood, Log: cfg.Log,
 		Name:    n.Name,
 		Blocked: n.Relation.Blocked,
@@ -107,7 +108,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n.Presence, err = presence.New(presence.Config{
-		DB: cfg.DB, Network: cfg.Transport, Identity: cfg.Identity, Addresses: cfg.Transport,
+		DB: cfg.DB, Network: cfg.Transport, Identity: cfg.Identity, Addresses: addresses,
 		Relation: n.Relation.View, Log: cfg.Log,
 	})
 	if err != nil {
@@ -115,6 +116,9 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.Message, err = message.New(message.Config{
 		DB: cfg.DB, Network: cfg.Transport, Relation: n.Relation.View, Log: cfg.Log,
+		Dialable: func(peer contact.ODID) bool {
+			return cfg.Transport.Knows(peer) || len(n.Relation.Where(peer)) > 0
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -101,7 +101,7 @@ func TestStoryOfABlock(t *testing.T) {
 		ana.writes(bob, "call me")
 		ana.blocks(bob)
 		ana.waitsFor(bob, 1)
-		ana.waitsBecause(bob, "the contact is blocked")
+		ana.waitsBecause(bob, "blocked by you")
 		bob.starts()
 		settle(time.Hour)
 

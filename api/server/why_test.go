@@ -114,7 +114,7 @@ func TestWhyInSentences(t *testing.T) {
 			"No message waits for it.",
 		}},
 		{"blocked, does not know", reach{
-			Contact: with(contact.View{Status: contact.StatusBlocked}), queued: 2, waiting: "the contact is blocked",
+			Contact: with(contact.View{Status: contact.StatusBlocked}), queued: 2, waiting: "blocked by you",
 			outlook: relation.Outlook{Heard: true, Due: true, Failed: 1, Next: day(14, 6, 0)},
 			route:   transport.Route{FailedAt: day(14, 4, 0), Why: "no answer in time"},
 		}, []string{
@@ -122,7 +122,7 @@ func TestWhyInSentences(t *testing.T) {
 			"It has yet to learn that it is not listed here any more, and is dialled for that alone.",
 			"Dialling it failed at 14:04:00: no answer in time.",
 			"The next attempt is at 14:06:00, in 1 minute.",
-			"2 messages wait for it, the first: the contact is blocked.",
+			"2 messages wait for it, the first: blocked by you.",
 		}},
 		{"blocked, connected", reach{
 			Contact: with(contact.View{Status: contact.StatusBlocked}), outlook: relation.Outlook{Heard: true, Told: true},
