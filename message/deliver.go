@@ -157,7 +157,7 @@ func (d *delivery) next(ctx context.Context) (*frame, error) {
 			return nil, <-d.broken
 		}
 		if f.Type == frameRefused {
-			return nil, refusal(f.Words)
+			return nil, f.refusal()
 		}
 		return f, nil
 	case <-ctx.Done():
@@ -210,7 +210,7 @@ func (d *delivery) parting(err error) error {
 	d.patience(lastWords)
 	for f := range d.frames {
 		if f.Type == frameRefused {
-			return refusal(f.Words)
+			return f.refusal()
 		}
 	}
 	return err
@@ -226,7 +226,7 @@ func (d *delivery) answer(f *frame) error {
 				return err
 			}
 		case frameRefused:
-			return refusal(f.Words)
+			return f.refusal()
 		default:
 			return fmt.Errorf("%w: frame type %d from a receiver", errProtocol, f.Type)
 		}

@@ -27,6 +27,8 @@
 //	 8   body   bytes      MSG: at most 64 KiB
 //	 9   why    uint       SKIP: 1 cancelled, 2 expired, 3 no longer kept
 //	10   words  text       REFUSED: for the user, at most 256 bytes
+//	12   later  bool       REFUSED: it is the receiver that can't store them now,
+//	                       as with a full disk; true or left out
 //	11   have   map        HELLO: {1: epoch, 2: seq, 3: id}, the newest held of
 //	                       the sender; zeros for nothing
 //

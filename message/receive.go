@@ -15,8 +15,12 @@ import (
 // recvIdle is how long a sender may say nothing.
 const recvIdle = 2 * (idleStream + peerTimeout)
 
-// notPermitted is what a contact is told that lacks the permission.
-const notPermitted = "messages not permitted"
+// notPermitted is what a contact is told that lacks the permission, notStored one
+// whose messages could not be written down.
+const (
+	notPermitted = "messages not permitted"
+	notStored    = "its device can't store messages now"
+)
 
 // errUnlisted: the peer may not even know why.
 var errUnlisted = errors.New("not on the contact list")
@@ -47,9 +51,17 @@ func (s *Service) Handle(ctx context.Context, st transport.Stream, d contact.Dec
 // part ends a stream: in peace, with a refusal in words, or without a word.
 func part(st transport.Stream, err error) error {
 	var r refusal
-	if errors.As(err, &r) {
+	var d deferral
+	said := frame{Type: frameRefused}
+	switch {
+	case errors.As(err, &r):
+		said.Words = string(r)
+	case errors.As(err, &d):
+		said.Words, said.Later = string(d), true
+	}
+	if said.Words != "" {
 		if err = st.SetDeadline(time.Now().Add(peerTimeout)); err == nil {
-			err = transport.WriteFrame(st, frame{Type: frameRefused, Words: string(r)}, maxFrame)
+			err = transport.WriteFrame(st, said, maxFrame)
 		}
 	}
 	if err == nil {
@@ -118,7 +130,7 @@ func (s *Service) receive(st transport.Stream, in *intake) error {
 		batch, ended := in.take()
 		if len(batch) > 0 {
 			if err := s.store(st.Peer(), batch); err != nil {
-				return err
+				return s.unstored(st.Peer(), err)
 			}
 			s.traceFrames(LogReceived, st.Peer(), batch)
 			if err := st.SetDeadline(time.Now().Add(recvIdle)); err != nil {
@@ -136,6 +148,17 @@ func (s *Service) receive(st transport.Stream, in *intake) error {
 			return ended
 		}
 	}
+}
+
+// unstored is how a stream ends whose batch was not stored. If it is this device
+// that is at fault, the peer is asked to come back soon.
+func (s *Service) unstored(peer contact.ODID, err error) error {
+	var r refusal
+	if errors.As(err, &r) || errors.Is(err, errUnlisted) || errors.Is(err, errProtocol) || errors.Is(err, store.ErrClosed) {
+		return err
+	}
+	s.log.Error("messages could not be stored", "peer", peer.Short(), "err", err)
+	return deferral(notStored)
 }
 
 // hello says what this device holds of the peer. It is read by an Update, which

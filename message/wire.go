@@ -64,6 +64,9 @@ type frame struct {
 	Skip  skipReason `cbor:"9,keyasint,omitempty"`
 	Words string     `cbor:"10,keyasint,omitempty"`
 	Have  *have      `cbor:"11,keyasint,omitempty"`
+	// Later: the receiver would take messages and can't now. Versions that do not
+	// know it take it for a refusal and ask again all the same, only later.
+	Later bool `cbor:"12,keyasint,omitempty"`
 }
 
 // have is the newest that a receiver holds of the sender.
@@ -73,6 +76,14 @@ type have struct {
 	// ID of the message that bears the number, zero for a skip: two senders
 	// that went on from one backup give one number to two messages.
 	ID ID `cbor:"3,keyasint"`
+}
+
+// refusal is what a REFUSED frame says, as an error.
+func (f frame) refusal() error {
+	if f.Later {
+		return deferral(f.Words)
+	}
+	return refusal(f.Words)
 }
 
 func (f frame) position() position { return position{*f.Epoch, f.Seq} }
@@ -172,7 +183,7 @@ func (f frame) own() frame {
 	case frameAck:
 		return frame{Type: f.Type, Epoch: f.Epoch, Seq: f.Seq}
 	case frameRefused:
-		return frame{Type: f.Type, Words: f.Words}
+		return frame{Type: f.Type, Words: f.Words, Later: f.Later}
 	}
 	return frame{Type: f.Type}
 }

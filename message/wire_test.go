@@ -39,6 +39,7 @@ func goldenFrames() map[string]frame {
 		"skip":        {Type: frameSkip, Epoch: &e, Seq: 9, To: 11, Skip: skipExpired},
 		"ack":         {Type: frameAck, Epoch: &e, Seq: 11},
 		"refused":     {Type: frameRefused, Words: notPermitted},
+		"put off":     {Type: frameRefused, Words: notStored, Later: true},
 	}
 }
 
@@ -52,6 +53,7 @@ func TestFramesAreTheseBytes(t *testing.T) {
 		"skip":        "a5" + "0103" + "02" + epoch + "0309" + "040b" + "0902",
 		"ack":         "a3" + "0104" + "02" + epoch + "030b",
 		"refused":     "a2" + "0105" + "0a76" + hex.EncodeToString([]byte(notPermitted)),
+		"put off":     "a3" + "0105" + "0a7823" + hex.EncodeToString([]byte(notStored)) + "0cf5",
 	} {
 		f := goldenFrames()[name]
 		b, err := codec.Marshal(f)
@@ -535,6 +537,7 @@ func TestAFrameKeepsNothingButItsFields(t *testing.T) {
 			Type: f.Type, Epoch: cmp.Or(f.Epoch, &e), Seq: cmp.Or(f.Seq, 1), To: cmp.Or(f.To, 2), ID: cmp.Or(f.ID, &id),
 			At: cmp.Or(f.At, 3), Kind: cmp.Or(f.Kind, "k"), Body: []byte(cmp.Or(string(f.Body), "b")),
 			Skip: cmp.Or(f.Skip, skipLost), Words: cmp.Or(f.Words, "w"), Have: cmp.Or(f.Have, &have{}),
+			Later: f.Later || f.Type != frameRefused,
 		}
 		got, err := read(transport.NewFrameReader(bytes.NewReader(frames(t, more)), maxFrame))
 		if err != nil {

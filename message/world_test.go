@@ -83,6 +83,8 @@ type device struct {
 	stopService, stopNetwork func()
 	up                       bool
 
+	full atomic.Bool // nothing can be stored
+
 	mu    sync.Mutex
 	views map[contact.ODID]contact.View
 }
@@ -108,7 +110,10 @@ func (d *device) relate(peer *device, v contact.View) {
 	d.mu.Unlock()
 }
 
-func (d *device) relation(_ *store.Tx, peer contact.ODID) (contact.View, bool, error) {
+func (d *device) relation(tx *store.Tx, peer contact.ODID) (contact.View, bool, error) {
+	if tx != nil && d.full.Load() {
+		return contact.View{}, false, store.ErrFull
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	v, known := d.views[peer]
