@@ -32,6 +32,7 @@ type delivery struct {
 	frames chan *frame
 	broken chan error // what ended the reader
 
+	held      share // bodies between the disk and the stream
 	pos       position
 	flights   []flight       // in the order in which they were sent
 	size      int            // bytes of their bodies
@@ -44,9 +45,9 @@ func (s *Service) deliver(ctx context.Context, l *lane) error {
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriterSize(st, 64<<10)
+	w := bufio.NewWriterSize(st, streamBuffer)
 	d := &delivery{
-		s: s, l: l, st: st,
+		s: s, l: l, st: st, held: share{b: &s.outgoing},
 		w: w, out: transport.NewFrameWriter(w, maxFrame),
 		// An honest peer never acknowledges more often than it was sent frames,
 		// so the reader never waits and both sides can't wait for each other.
@@ -176,7 +177,8 @@ func (d *delivery) send(held *have) (more bool, err error) {
 	frames, bytes := windowFrames-len(d.flights), windowBytes-d.size
 	c, whole := d.s.express(d.l, d.pos, frames, bytes)
 	if held != nil || !whole {
-		c, err = d.s.step(d.l.peer, step{hello: held, pos: d.pos, frames: frames, bytes: bytes})
+		defer d.held.drop()
+		c, err = d.s.step(d.l.peer, step{hello: held, pos: d.pos, frames: frames, bytes: d.held.allow(bytes)})
 		if err != nil {
 			return false, err
 		}

@@ -111,6 +111,7 @@ func (s *Service) express(l *lane, pos position, frames, bytes int) (c cargo, wh
 	if renewed || !whole || pos == (position{}) {
 		return cargo{}, false
 	}
+	bytes = s.sched.share(bytes)
 	c.pos = pos
 	for _, f := range list {
 		c.put(f.frame, []item{{f.order, *f.frame.ID}})
@@ -126,7 +127,7 @@ func (s *Service) grant(l *lane, c cargo, frames, bytes int) {
 	if c.more {
 		l.express.behind, frames = true, 0
 	}
-	l.express.grant(c.pos, frames, bytes)
+	l.express.grant(c.pos, frames, s.sched.share(bytes))
 }
 
 // forget has what is queued for a contact be read from the disk: something was

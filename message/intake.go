@@ -10,21 +10,26 @@ import (
 )
 
 // intake collects what arrives while the batch before is committed, a window at
-// most: the longer a commit takes, the more the next one carries.
+// most: the longer a commit takes, the more the next one carries. With many streams
+// it is less, so that all together stay within a budget. What is not taken stays
+// with the sender: the stream is not read.
 type intake struct {
 	arrived chan struct{} // buffered; something can be taken
-	room    chan struct{} // buffered; something was taken
+	room    chan struct{} // buffered; something was taken, or stored
 	end     chan struct{} // closed when nobody takes any more
 	done    chan struct{} // closed when the reader has ended
 
 	mu     sync.Mutex
 	frames []frame
-	size   int   // bytes of their bodies
+	size   int   // of them
+	taken  int   // size of those that were taken and are not stored yet
+	held   share // of both
 	err    error // what ended the stream, after the frames
 }
 
-func newIntake() *intake {
+func newIntake(b *budget) *intake {
 	return &intake{
+		held:    share{b: b},
 		arrived: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		end: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -33,7 +38,7 @@ func newIntake() *intake {
 // fill reads frames until the stream or the intake ends.
 func (in *intake) fill(st io.Reader) {
 	defer close(in.done)
-	r := transport.NewFrameReader(bufio.NewReaderSize(st, 64<<10), maxFrame)
+	r := transport.NewFrameReader(bufio.NewReaderSize(st, streamBuffer), maxFrame)
 	for {
 		f, err := read(r)
 		if err == nil && f.Type != frameMessage && f.Type != frameSkip {
@@ -63,13 +68,16 @@ func (in *intake) add(f frame, err error) (full bool) {
 		in.err = err
 	} else {
 		in.frames = append(in.frames, f)
-		in.size += len(f.Body)
+		in.size += len(f.Body) + frameCost
+		in.held.add(len(f.Body) + frameCost)
 	}
 	signal(in.arrived)
 	return in.full()
 }
 
-func (in *intake) full() bool { return len(in.frames) >= windowFrames || in.size >= windowBytes }
+func (in *intake) full() bool {
+	return len(in.frames) >= windowFrames || in.size >= windowBytes || in.held.full()
+}
 
 // take waits for frames, or for the end of the stream, and returns what there
 // is. Frames that came before an error count.
@@ -78,15 +86,26 @@ func (in *intake) take() ([]frame, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	frames := in.frames
+	in.taken = in.size
 	in.frames, in.size = nil, 0
 	signal(in.room)
 	return frames, in.err
+}
+
+// stored says that what was taken is on the disk.
+func (in *intake) stored() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.held.release(in.taken)
+	in.taken = 0
+	signal(in.room)
 }
 
 // drop ends the intake. The stream has ended or is reset, so that reading does.
 func (in *intake) drop() {
 	close(in.end)
 	<-in.done
+	in.held.drop()
 }
 
 func signal(c chan struct{}) {

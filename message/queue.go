@@ -10,6 +10,7 @@ import (
 const (
 	windowFrames = 1024
 	windowBytes  = 1 << 20
+	streamBuffer = 32 << 10 // bytes between a stream and its frames
 )
 
 // flight is a frame that was sent and is not acknowledged.

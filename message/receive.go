@@ -111,7 +111,7 @@ func (s *Service) serve(ctx context.Context, st transport.Stream) error {
 	if err := st.SetDeadline(time.Now().Add(recvIdle)); err != nil {
 		return part(st, err)
 	}
-	in := newIntake()
+	in := newIntake(&s.incoming)
 	go in.fill(st)
 	defer in.drop()
 	return part(st, s.receive(st, in))
@@ -132,6 +132,7 @@ func (s *Service) receive(st transport.Stream, in *intake) error {
 			if err := s.store(st.Peer(), batch); err != nil {
 				return s.unstored(st.Peer(), err)
 			}
+			in.stored()
 			s.traceFrames(LogReceived, st.Peer(), batch)
 			if err := st.SetDeadline(time.Now().Add(recvIdle)); err != nil {
 				return err

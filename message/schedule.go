@@ -105,6 +105,7 @@ type schedule struct {
 	due       laneHeap
 	fresh     laneHeap // of the backlog: whose last attempt did not fail
 	repeats   laneHeap // of the backlog: the others
+	active    int      // lanes
 	dials     int
 	redials   int // of these, those of contacts that were tried in vain
 	connected map[contact.ODID]bool
@@ -168,6 +169,7 @@ func (c *schedule) start(now time.Time) (begin []*lane, next time.Time) {
 			l.repeat = true
 		}
 	}
+	c.active += len(begin)
 	return begin, next
 }
 
@@ -198,6 +200,10 @@ func (c *schedule) free(l *lane) (freed bool) {
 	l.dialing, l.repeat = false, false
 	return true
 }
+
+// share bounds what may be queued for an active lane without being read again from
+// the disk: less than the window if many are active.
+func (c *schedule) share(bytes int) int { return min(bytes, maxHeld/max(c.active, 1)) }
 
 // activeLane returns the lane of a peer if it is active, else nil.
 func (c *schedule) activeLane(peer contact.ODID) *lane {

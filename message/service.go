@@ -33,8 +33,10 @@ type Service struct {
 	dialable func(contact.ODID) bool
 	log      *slog.Logger
 
-	kick    chan struct{} // the schedule changed
-	traffic traffic
+	kick     chan struct{} // the schedule changed
+	traffic  traffic
+	incoming budget // of frames that are not stored yet
+	outgoing budget // of frames that are not written to their stream yet
 
 	mu       sync.Mutex // held for moments only
 	sched    schedule

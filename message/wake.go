@@ -159,6 +159,7 @@ func (s *Service) leave(l *lane, due time.Time, h hold) {
 // left is leave for who holds mu.
 func (s *Service) left(l *lane, due time.Time, h hold) {
 	s.free(l)
+	s.sched.active--
 	was := l.active
 	l.active = nil
 	l.phase = phaseDue
