@@ -1,13 +1,11 @@
 package message
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"contactsd/contact"
-	"contactsd/transport"
 	"contactsd/transport/memnet"
 )
 
@@ -164,8 +162,7 @@ func TestADialInVainIsGivenUpWhenTheContactComes(t *testing.T) {
 		w := newWorld(t)
 		w.alice.start()
 		w.bob.start()
-		hang := &hanging{Device: w.alice.net}
-		w.alice.svc.net = hang
+		w.alice.tap.stuck.Store(true)
 		w.alice.write(w.bob, "hello")
 		pass(time.Second)
 		connect(t, w)
@@ -175,21 +172,6 @@ func TestADialInVainIsGivenUpWhenTheContactComes(t *testing.T) {
 			t.Errorf("%d failures", n)
 		}
 	})
-}
-
-// hanging is a network whose first dial goes nowhere.
-type hanging struct {
-	*memnet.Device
-	dialled bool
-}
-
-func (h *hanging) Open(ctx context.Context, peer contact.ODID, p transport.Protocol) (transport.Stream, error) {
-	if !h.dialled {
-		h.dialled = true
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}
-	return h.Device.Open(ctx, peer, p)
 }
 
 func TestPatienceWithADialGrows(t *testing.T) {

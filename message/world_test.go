@@ -225,7 +225,8 @@ type tap struct {
 	left  atomic.Int64
 	blown chan struct{} // closed when it switched off by itself
 	opens atomic.Int64
-	last  func() // is called when it switches off by itself; may be nil
+	stuck atomic.Bool // the next stream is never opened, whatever comes
+	last  func()      // is called when it switches off by itself; may be nil
 }
 
 func newTap(d *memnet.Device) *tap { return &tap{Device: d, blown: make(chan struct{})} }
@@ -254,6 +255,10 @@ func (p *tap) Open(ctx context.Context, peer contact.ODID, proto transport.Proto
 	p.opens.Add(1)
 	if err := p.pass(); err != nil {
 		return nil, err
+	}
+	if p.stuck.Swap(false) {
+		<-ctx.Done()
+		return nil, ctx.Err()
 	}
 	st, err := p.Device.Open(ctx, peer, proto)
 	if err != nil {
