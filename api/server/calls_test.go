@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"google.golang.org/protobuf/proto"
+
 	contactsv1 "contactsd/api/contacts/v1"
 	"contactsd/client"
 	"contactsd/identity"
@@ -173,9 +175,26 @@ func TestContactLifeCycle(t *testing.T) {
 	if err != nil || len(out.Messages) != 1 || out.Messages[0].Waiting == "" {
 		t.Fatalf("outbox %v, %v", out, err)
 	}
+	queues, err := u.Messages().ListQueues(u.ctx(), &contactsv1.ListQueuesRequest{})
+	if err != nil || len(queues.Queues) != 1 || queues.Queues[0].Messages != 1 || queues.Queues[0].Waiting != out.Messages[0].Waiting {
+		t.Errorf("queues %v, %v", queues, err)
+	}
+	one, err := u.Messages().ListQueues(u.ctx(), &contactsv1.ListQueuesRequest{Contact: "robert"})
+	if err != nil || !proto.Equal(one, queues) {
+		t.Errorf("queue of one %v, %v; want %v", one, err, queues)
+	}
 	cancelled, err := u.Messages().CancelMessage(u.ctx(), &contactsv1.CancelMessageRequest{Id: out.Messages[0].Id})
 	if err != nil || cancelled.Message.State != "cancelled" {
 		t.Errorf("cancel: %v, %v", cancelled, err)
+	}
+	many, err := u.Messages().CancelMessages(u.ctx(), &contactsv1.CancelMessagesRequest{Ids: []string{"x", out.Messages[0].Id, "01a20060-0000-7000-8000-000000000000"}})
+	if err != nil || len(many.Results) != 3 {
+		t.Fatalf("cancel many: %v, %v", many, err)
+	}
+	for i, want := range []string{"invalid", "too_late", "no_message"} {
+		if r := many.Results[i]; r.Ok || r.Reason != want || r.Error == "" {
+			t.Errorf("cancel many, %d: %v, want %s", i, r, want)
+		}
 	}
 	removed, err := u.Contacts().RemoveContacts(u.ctx(), &contactsv1.RemoveContactsRequest{Contacts: []string{"nobody", "robert"}})
 	if err != nil || len(removed.Results) != 2 || removed.Results[0].Ok || removed.Results[0].Error == "" || !removed.Results[1].Ok {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/base64"
 
 	contactsv1 "contactsd/api/contacts/v1"
 	"contactsd/contact"
@@ -45,7 +44,7 @@ func (s messages) SendMany(_ context.Context, req *contactsv1.SendManyRequest) (
 		results[i] = r
 		id, err := messageID(m.GetId())
 		if err != nil {
-			s.fail(r, err)
+			r.Error, r.Reason = s.refusal("SendMany", err)
 			continue
 		}
 		r.Id = id.String()
@@ -56,7 +55,7 @@ func (s messages) SendMany(_ context.Context, req *contactsv1.SendManyRequest) (
 			names[m.GetContact()] = f
 		}
 		if f.err != nil {
-			s.fail(r, f.err)
+			r.Error, r.Reason = s.refusal("SendMany", f.err)
 			continue
 		}
 		out = append(out, message.Outgoing{To: f.peer, ID: id, Kind: message.KindText, Body: []byte(m.GetText())})
@@ -68,7 +67,7 @@ func (s messages) SendMany(_ context.Context, req *contactsv1.SendManyRequest) (
 	}
 	for i, m := range sent {
 		if m.Err != nil {
-			s.fail(to[i], m.Err)
+			to[i].Error, to[i].Reason = s.refusal("SendMany", m.Err)
 			continue
 		}
 		to[i].Ok, to[i].State = true, m.Message.State.String()
@@ -76,9 +75,10 @@ func (s messages) SendMany(_ context.Context, req *contactsv1.SendManyRequest) (
 	return &contactsv1.SendManyResponse{Results: results}, nil
 }
 
-func (s messages) fail(r *contactsv1.SendResult, err error) {
-	told := explainer{s.Server}.explain("SendMany", err)
-	r.Error, r.Reason = textOf(told), reasonOf(told)
+// refusal is what is said of one message of many.
+func (s messages) refusal(procedure string, err error) (text, reason string) {
+	told := explainer{s.Server}.explain(procedure, err)
+	return textOf(told), reasonOf(told)
 }
 
 func messageID(text string) (message.ID, error) {
@@ -124,42 +124,4 @@ func (s messages) GetMessage(_ context.Context, req *contactsv1.GetMessageReques
 		return nil, err
 	}
 	return &contactsv1.GetMessageResponse{Message: messageOf(m)}, nil
-}
-
-func (s messages) ListOutbox(_ context.Context, req *contactsv1.ListOutboxRequest) (*contactsv1.ListOutboxResponse, error) {
-	size, err := pageSize(req.PageSize)
-	if err != nil {
-		return nil, err
-	}
-	q := message.OutboxQuery{Limit: size}
-	if q.After, err = base64.RawURLEncoding.DecodeString(req.PageToken); err != nil {
-		return nil, invalid("page_token", "not from a page of the outbox")
-	}
-	if req.Contact != "" {
-		c, err := s.find(req.Contact)
-		if err != nil {
-			return nil, err
-		}
-		q.Contact = c.ODID
-	}
-	page, err := s.node.Message.Outbox(q)
-	if err != nil {
-		return nil, err
-	}
-	return &contactsv1.ListOutboxResponse{
-		Messages:      messagesOf(page.Messages),
-		NextPageToken: base64.RawURLEncoding.EncodeToString(page.Next),
-	}, nil
-}
-
-func (s messages) CancelMessage(_ context.Context, req *contactsv1.CancelMessageRequest) (*contactsv1.CancelMessageResponse, error) {
-	id, err := message.ParseID(req.Id)
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.node.Message.Cancel(id)
-	if err != nil {
-		return nil, err
-	}
-	return &contactsv1.CancelMessageResponse{Message: messageOf(m)}, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,12 +66,9 @@ func (a *app) contactWords(ctx context.Context, start string) []cobra.Completion
 	return words
 }
 
-// waiting completes the id of a message in the outbox.
+// waiting completes the ids of messages in the outbox.
 func (a *app) waiting(cmd *cobra.Command, args []string, _ string) (words []cobra.Completion, _ cobra.ShellCompDirective) {
 	const none = cobra.ShellCompDirectiveNoFileComp
-	if len(args) > 0 {
-		return nil, none
-	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 	defer cancel()
 	r, err := a.client.Messages().ListOutbox(ctx, &contactsv1.ListOutboxRequest{PageSize: pageSize})
@@ -78,6 +76,9 @@ func (a *app) waiting(cmd *cobra.Command, args []string, _ string) (words []cobr
 		return nil, none
 	}
 	for _, m := range r.Messages {
+		if slices.Contains(args, m.Id) {
+			continue
+		}
 		text := []rune(safe(m.Text))
 		words = append(words, cobra.CompletionWithDesc(m.Id, string(text[:min(len(text), 40)])))
 	}

@@ -841,6 +841,372 @@ func (x *CancelMessageResponse) GetMessage() *Message {
 	return nil
 }
 
+type CancelMessagesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 1000.
+	Ids           []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelMessagesRequest) Reset() {
+	*x = CancelMessagesRequest{}
+	mi := &file_contacts_v1_messages_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelMessagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelMessagesRequest) ProtoMessage() {}
+
+func (x *CancelMessagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_messages_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelMessagesRequest.ProtoReflect.Descriptor instead.
+func (*CancelMessagesRequest) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CancelMessagesRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+// CancelResult is what became of one message of many.
+type CancelResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Ok    bool                   `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
+	// cancelled, or queued as long as it is not known whether it has arrived; empty
+	// if it could not be cancelled.
+	State string `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	// Why not, for a person, and as the reason of an ErrorInfo; empty if ok.
+	Error         string `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelResult) Reset() {
+	*x = CancelResult{}
+	mi := &file_contacts_v1_messages_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelResult) ProtoMessage() {}
+
+func (x *CancelResult) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_messages_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelResult.ProtoReflect.Descriptor instead.
+func (*CancelResult) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *CancelResult) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *CancelResult) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *CancelResult) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *CancelResult) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *CancelResult) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type CancelMessagesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each id, in order.
+	Results       []*CancelResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelMessagesResponse) Reset() {
+	*x = CancelMessagesResponse{}
+	mi := &file_contacts_v1_messages_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelMessagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelMessagesResponse) ProtoMessage() {}
+
+func (x *CancelMessagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_messages_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelMessagesResponse.ProtoReflect.Descriptor instead.
+func (*CancelMessagesResponse) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *CancelMessagesResponse) GetResults() []*CancelResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// Queue is what waits for one contact.
+type Queue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ODID of the other device.
+	Contact  string `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	Messages uint32 `protobuf:"varint,2,opt,name=messages,proto3" json:"messages,omitempty"`
+	// Of the oldest message: when it was written, when it is given up, and for a
+	// person why it waits.
+	OldestAt      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=oldest_at,json=oldestAt,proto3" json:"oldest_at,omitempty"`
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	Waiting       string                 `protobuf:"bytes,5,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Queue) Reset() {
+	*x = Queue{}
+	mi := &file_contacts_v1_messages_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Queue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Queue) ProtoMessage() {}
+
+func (x *Queue) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_messages_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Queue.ProtoReflect.Descriptor instead.
+func (*Queue) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Queue) GetContact() string {
+	if x != nil {
+		return x.Contact
+	}
+	return ""
+}
+
+func (x *Queue) GetMessages() uint32 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
+func (x *Queue) GetOldestAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OldestAt
+	}
+	return nil
+}
+
+func (x *Queue) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *Queue) GetWaiting() string {
+	if x != nil {
+		return x.Waiting
+	}
+	return ""
+}
+
+type ListQueuesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only that of this contact; empty for all. Then there is one at most.
+	Contact string `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	// At most 1000, 0 for 100.
+	PageSize uint32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the answer before; empty for the first page.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListQueuesRequest) Reset() {
+	*x = ListQueuesRequest{}
+	mi := &file_contacts_v1_messages_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListQueuesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListQueuesRequest) ProtoMessage() {}
+
+func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_messages_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListQueuesRequest.ProtoReflect.Descriptor instead.
+func (*ListQueuesRequest) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ListQueuesRequest) GetContact() string {
+	if x != nil {
+		return x.Contact
+	}
+	return ""
+}
+
+func (x *ListQueuesRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListQueuesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListQueuesResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Queues []*Queue               `protobuf:"bytes,1,rep,name=queues,proto3" json:"queues,omitempty"`
+	// Empty after the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListQueuesResponse) Reset() {
+	*x = ListQueuesResponse{}
+	mi := &file_contacts_v1_messages_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListQueuesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListQueuesResponse) ProtoMessage() {}
+
+func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_messages_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListQueuesResponse.ProtoReflect.Descriptor instead.
+func (*ListQueuesResponse) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_messages_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListQueuesResponse) GetQueues() []*Queue {
+	if x != nil {
+		return x.Queues
+	}
+	return nil
+}
+
+func (x *ListQueuesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 var File_contacts_v1_messages_proto protoreflect.FileDescriptor
 
 const file_contacts_v1_messages_proto_rawDesc = "" +
@@ -899,7 +1265,32 @@ const file_contacts_v1_messages_proto_rawDesc = "" +
 	"\x14CancelMessageRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"G\n" +
 	"\x15CancelMessageResponse\x12.\n" +
-	"\amessage\x18\x01 \x01(\v2\x14.contacts.v1.MessageR\amessage2\xf7\x03\n" +
+	"\amessage\x18\x01 \x01(\v2\x14.contacts.v1.MessageR\amessage\")\n" +
+	"\x15CancelMessagesRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\"r\n" +
+	"\fCancelResult\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x0e\n" +
+	"\x02ok\x18\x02 \x01(\bR\x02ok\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\x12\x14\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"M\n" +
+	"\x16CancelMessagesResponse\x123\n" +
+	"\aresults\x18\x01 \x03(\v2\x19.contacts.v1.CancelResultR\aresults\"\xcb\x01\n" +
+	"\x05Queue\x12\x18\n" +
+	"\acontact\x18\x01 \x01(\tR\acontact\x12\x1a\n" +
+	"\bmessages\x18\x02 \x01(\rR\bmessages\x127\n" +
+	"\toldest_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\boldestAt\x129\n" +
+	"\n" +
+	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x18\n" +
+	"\awaiting\x18\x05 \x01(\tR\awaiting\"i\n" +
+	"\x11ListQueuesRequest\x12\x18\n" +
+	"\acontact\x18\x01 \x01(\tR\acontact\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"h\n" +
+	"\x12ListQueuesResponse\x12*\n" +
+	"\x06queues\x18\x01 \x03(\v2\x12.contacts.v1.QueueR\x06queues\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xa1\x05\n" +
 	"\x0fMessagesService\x12P\n" +
 	"\vSendMessage\x12\x1f.contacts.v1.SendMessageRequest\x1a .contacts.v1.SendMessageResponse\x12G\n" +
 	"\bSendMany\x12\x1c.contacts.v1.SendManyRequest\x1a\x1d.contacts.v1.SendManyResponse\x12S\n" +
@@ -908,7 +1299,10 @@ const file_contacts_v1_messages_proto_rawDesc = "" +
 	"GetMessage\x12\x1e.contacts.v1.GetMessageRequest\x1a\x1f.contacts.v1.GetMessageResponse\x12M\n" +
 	"\n" +
 	"ListOutbox\x12\x1e.contacts.v1.ListOutboxRequest\x1a\x1f.contacts.v1.ListOutboxResponse\x12V\n" +
-	"\rCancelMessage\x12!.contacts.v1.CancelMessageRequest\x1a\".contacts.v1.CancelMessageResponseB&Z$contactsd/api/contacts/v1;contactsv1b\x06proto3"
+	"\rCancelMessage\x12!.contacts.v1.CancelMessageRequest\x1a\".contacts.v1.CancelMessageResponse\x12Y\n" +
+	"\x0eCancelMessages\x12\".contacts.v1.CancelMessagesRequest\x1a#.contacts.v1.CancelMessagesResponse\x12M\n" +
+	"\n" +
+	"ListQueues\x12\x1e.contacts.v1.ListQueuesRequest\x1a\x1f.contacts.v1.ListQueuesResponseB&Z$contactsd/api/contacts/v1;contactsv1b\x06proto3"
 
 var (
 	file_contacts_v1_messages_proto_rawDescOnce sync.Once
@@ -922,51 +1316,65 @@ func file_contacts_v1_messages_proto_rawDescGZIP() []byte {
 	return file_contacts_v1_messages_proto_rawDescData
 }
 
-var file_contacts_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_contacts_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_contacts_v1_messages_proto_goTypes = []any{
-	(*Message)(nil),               // 0: contacts.v1.Message
-	(*SendMessageRequest)(nil),    // 1: contacts.v1.SendMessageRequest
-	(*SendMessageResponse)(nil),   // 2: contacts.v1.SendMessageResponse
-	(*SendManyRequest)(nil),       // 3: contacts.v1.SendManyRequest
-	(*SendResult)(nil),            // 4: contacts.v1.SendResult
-	(*SendManyResponse)(nil),      // 5: contacts.v1.SendManyResponse
-	(*ListMessagesRequest)(nil),   // 6: contacts.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),  // 7: contacts.v1.ListMessagesResponse
-	(*GetMessageRequest)(nil),     // 8: contacts.v1.GetMessageRequest
-	(*GetMessageResponse)(nil),    // 9: contacts.v1.GetMessageResponse
-	(*ListOutboxRequest)(nil),     // 10: contacts.v1.ListOutboxRequest
-	(*ListOutboxResponse)(nil),    // 11: contacts.v1.ListOutboxResponse
-	(*CancelMessageRequest)(nil),  // 12: contacts.v1.CancelMessageRequest
-	(*CancelMessageResponse)(nil), // 13: contacts.v1.CancelMessageResponse
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*Message)(nil),                // 0: contacts.v1.Message
+	(*SendMessageRequest)(nil),     // 1: contacts.v1.SendMessageRequest
+	(*SendMessageResponse)(nil),    // 2: contacts.v1.SendMessageResponse
+	(*SendManyRequest)(nil),        // 3: contacts.v1.SendManyRequest
+	(*SendResult)(nil),             // 4: contacts.v1.SendResult
+	(*SendManyResponse)(nil),       // 5: contacts.v1.SendManyResponse
+	(*ListMessagesRequest)(nil),    // 6: contacts.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),   // 7: contacts.v1.ListMessagesResponse
+	(*GetMessageRequest)(nil),      // 8: contacts.v1.GetMessageRequest
+	(*GetMessageResponse)(nil),     // 9: contacts.v1.GetMessageResponse
+	(*ListOutboxRequest)(nil),      // 10: contacts.v1.ListOutboxRequest
+	(*ListOutboxResponse)(nil),     // 11: contacts.v1.ListOutboxResponse
+	(*CancelMessageRequest)(nil),   // 12: contacts.v1.CancelMessageRequest
+	(*CancelMessageResponse)(nil),  // 13: contacts.v1.CancelMessageResponse
+	(*CancelMessagesRequest)(nil),  // 14: contacts.v1.CancelMessagesRequest
+	(*CancelResult)(nil),           // 15: contacts.v1.CancelResult
+	(*CancelMessagesResponse)(nil), // 16: contacts.v1.CancelMessagesResponse
+	(*Queue)(nil),                  // 17: contacts.v1.Queue
+	(*ListQueuesRequest)(nil),      // 18: contacts.v1.ListQueuesRequest
+	(*ListQueuesResponse)(nil),     // 19: contacts.v1.ListQueuesResponse
+	(*timestamppb.Timestamp)(nil),  // 20: google.protobuf.Timestamp
 }
 var file_contacts_v1_messages_proto_depIdxs = []int32{
-	14, // 0: contacts.v1.Message.sent_at:type_name -> google.protobuf.Timestamp
-	14, // 1: contacts.v1.Message.delivered_at:type_name -> google.protobuf.Timestamp
-	14, // 2: contacts.v1.Message.read_at:type_name -> google.protobuf.Timestamp
+	20, // 0: contacts.v1.Message.sent_at:type_name -> google.protobuf.Timestamp
+	20, // 1: contacts.v1.Message.delivered_at:type_name -> google.protobuf.Timestamp
+	20, // 2: contacts.v1.Message.read_at:type_name -> google.protobuf.Timestamp
 	1,  // 3: contacts.v1.SendManyRequest.messages:type_name -> contacts.v1.SendMessageRequest
 	4,  // 4: contacts.v1.SendManyResponse.results:type_name -> contacts.v1.SendResult
 	0,  // 5: contacts.v1.ListMessagesResponse.messages:type_name -> contacts.v1.Message
 	0,  // 6: contacts.v1.GetMessageResponse.message:type_name -> contacts.v1.Message
 	0,  // 7: contacts.v1.ListOutboxResponse.messages:type_name -> contacts.v1.Message
 	0,  // 8: contacts.v1.CancelMessageResponse.message:type_name -> contacts.v1.Message
-	1,  // 9: contacts.v1.MessagesService.SendMessage:input_type -> contacts.v1.SendMessageRequest
-	3,  // 10: contacts.v1.MessagesService.SendMany:input_type -> contacts.v1.SendManyRequest
-	6,  // 11: contacts.v1.MessagesService.ListMessages:input_type -> contacts.v1.ListMessagesRequest
-	8,  // 12: contacts.v1.MessagesService.GetMessage:input_type -> contacts.v1.GetMessageRequest
-	10, // 13: contacts.v1.MessagesService.ListOutbox:input_type -> contacts.v1.ListOutboxRequest
-	12, // 14: contacts.v1.MessagesService.CancelMessage:input_type -> contacts.v1.CancelMessageRequest
-	2,  // 15: contacts.v1.MessagesService.SendMessage:output_type -> contacts.v1.SendMessageResponse
-	5,  // 16: contacts.v1.MessagesService.SendMany:output_type -> contacts.v1.SendManyResponse
-	7,  // 17: contacts.v1.MessagesService.ListMessages:output_type -> contacts.v1.ListMessagesResponse
-	9,  // 18: contacts.v1.MessagesService.GetMessage:output_type -> contacts.v1.GetMessageResponse
-	11, // 19: contacts.v1.MessagesService.ListOutbox:output_type -> contacts.v1.ListOutboxResponse
-	13, // 20: contacts.v1.MessagesService.CancelMessage:output_type -> contacts.v1.CancelMessageResponse
-	15, // [15:21] is the sub-list for method output_type
-	9,  // [9:15] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	15, // 9: contacts.v1.CancelMessagesResponse.results:type_name -> contacts.v1.CancelResult
+	20, // 10: contacts.v1.Queue.oldest_at:type_name -> google.protobuf.Timestamp
+	20, // 11: contacts.v1.Queue.expires_at:type_name -> google.protobuf.Timestamp
+	17, // 12: contacts.v1.ListQueuesResponse.queues:type_name -> contacts.v1.Queue
+	1,  // 13: contacts.v1.MessagesService.SendMessage:input_type -> contacts.v1.SendMessageRequest
+	3,  // 14: contacts.v1.MessagesService.SendMany:input_type -> contacts.v1.SendManyRequest
+	6,  // 15: contacts.v1.MessagesService.ListMessages:input_type -> contacts.v1.ListMessagesRequest
+	8,  // 16: contacts.v1.MessagesService.GetMessage:input_type -> contacts.v1.GetMessageRequest
+	10, // 17: contacts.v1.MessagesService.ListOutbox:input_type -> contacts.v1.ListOutboxRequest
+	12, // 18: contacts.v1.MessagesService.CancelMessage:input_type -> contacts.v1.CancelMessageRequest
+	14, // 19: contacts.v1.MessagesService.CancelMessages:input_type -> contacts.v1.CancelMessagesRequest
+	18, // 20: contacts.v1.MessagesService.ListQueues:input_type -> contacts.v1.ListQueuesRequest
+	2,  // 21: contacts.v1.MessagesService.SendMessage:output_type -> contacts.v1.SendMessageResponse
+	5,  // 22: contacts.v1.MessagesService.SendMany:output_type -> contacts.v1.SendManyResponse
+	7,  // 23: contacts.v1.MessagesService.ListMessages:output_type -> contacts.v1.ListMessagesResponse
+	9,  // 24: contacts.v1.MessagesService.GetMessage:output_type -> contacts.v1.GetMessageResponse
+	11, // 25: contacts.v1.MessagesService.ListOutbox:output_type -> contacts.v1.ListOutboxResponse
+	13, // 26: contacts.v1.MessagesService.CancelMessage:output_type -> contacts.v1.CancelMessageResponse
+	16, // 27: contacts.v1.MessagesService.CancelMessages:output_type -> contacts.v1.CancelMessagesResponse
+	19, // 28: contacts.v1.MessagesService.ListQueues:output_type -> contacts.v1.ListQueuesResponse
+	21, // [21:29] is the sub-list for method output_type
+	13, // [13:21] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_messages_proto_init() }
@@ -980,7 +1388,7 @@ func file_contacts_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contacts_v1_messages_proto_rawDesc), len(file_contacts_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -51,6 +51,12 @@ const (
 	// MessagesServiceCancelMessageProcedure is the fully-qualified name of the MessagesService's
 	// CancelMessage RPC.
 	MessagesServiceCancelMessageProcedure = "/contacts.v1.MessagesService/CancelMessage"
+	// MessagesServiceCancelMessagesProcedure is the fully-qualified name of the MessagesService's
+	// CancelMessages RPC.
+	MessagesServiceCancelMessagesProcedure = "/contacts.v1.MessagesService/CancelMessages"
+	// MessagesServiceListQueuesProcedure is the fully-qualified name of the MessagesService's
+	// ListQueues RPC.
+	MessagesServiceListQueuesProcedure = "/contacts.v1.MessagesService/ListQueues"
 )
 
 // MessagesServiceClient is a client for the contacts.v1.MessagesService service.
@@ -69,6 +75,12 @@ type MessagesServiceClient interface {
 	// CancelMessage takes a message out of the outbox. One that may have arrived
 	// already stays queued, without being sent again, until the contact says so.
 	CancelMessage(context.Context, *v1.CancelMessageRequest) (*v1.CancelMessageResponse, error)
+	// CancelMessages does the same with many messages, which are cancelled together.
+	// Each can be or can't for itself.
+	CancelMessages(context.Context, *v1.CancelMessagesRequest) (*v1.CancelMessagesResponse, error)
+	// ListQueues returns the contacts that messages wait for, by ODID, with how many
+	// do and why: an outbox of any size in few words.
+	ListQueues(context.Context, *v1.ListQueuesRequest) (*v1.ListQueuesResponse, error)
 }
 
 // NewMessagesServiceClient constructs a client for the contacts.v1.MessagesService service. By
@@ -118,17 +130,31 @@ func NewMessagesServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(messagesServiceMethods.ByName("CancelMessage")),
 			connect.WithClientOptions(opts...),
 		),
+		cancelMessages: connect.NewClient[v1.CancelMessagesRequest, v1.CancelMessagesResponse](
+			httpClient,
+			baseURL+MessagesServiceCancelMessagesProcedure,
+			connect.WithSchema(messagesServiceMethods.ByName("CancelMessages")),
+			connect.WithClientOptions(opts...),
+		),
+		listQueues: connect.NewClient[v1.ListQueuesRequest, v1.ListQueuesResponse](
+			httpClient,
+			baseURL+MessagesServiceListQueuesProcedure,
+			connect.WithSchema(messagesServiceMethods.ByName("ListQueues")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // messagesServiceClient implements MessagesServiceClient.
 type messagesServiceClient struct {
-	sendMessage   *connect.Client[v1.SendMessageRequest, v1.SendMessageResponse]
-	sendMany      *connect.Client[v1.SendManyRequest, v1.SendManyResponse]
-	listMessages  *connect.Client[v1.ListMessagesRequest, v1.ListMessagesResponse]
-	getMessage    *connect.Client[v1.GetMessageRequest, v1.GetMessageResponse]
-	listOutbox    *connect.Client[v1.ListOutboxRequest, v1.ListOutboxResponse]
-	cancelMessage *connect.Client[v1.CancelMessageRequest, v1.CancelMessageResponse]
+	sendMessage    *connect.Client[v1.SendMessageRequest, v1.SendMessageResponse]
+	sendMany       *connect.Client[v1.SendManyRequest, v1.SendManyResponse]
+	listMessages   *connect.Client[v1.ListMessagesRequest, v1.ListMessagesResponse]
+	getMessage     *connect.Client[v1.GetMessageRequest, v1.GetMessageResponse]
+	listOutbox     *connect.Client[v1.ListOutboxRequest, v1.ListOutboxResponse]
+	cancelMessage  *connect.Client[v1.CancelMessageRequest, v1.CancelMessageResponse]
+	cancelMessages *connect.Client[v1.CancelMessagesRequest, v1.CancelMessagesResponse]
+	listQueues     *connect.Client[v1.ListQueuesRequest, v1.ListQueuesResponse]
 }
 
 // SendMessage calls contacts.v1.MessagesService.SendMessage.
@@ -185,6 +211,24 @@ func (c *messagesServiceClient) CancelMessage(ctx context.Context, req *v1.Cance
 	return nil, err
 }
 
+// CancelMessages calls contacts.v1.MessagesService.CancelMessages.
+func (c *messagesServiceClient) CancelMessages(ctx context.Context, req *v1.CancelMessagesRequest) (*v1.CancelMessagesResponse, error) {
+	response, err := c.cancelMessages.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListQueues calls contacts.v1.MessagesService.ListQueues.
+func (c *messagesServiceClient) ListQueues(ctx context.Context, req *v1.ListQueuesRequest) (*v1.ListQueuesResponse, error) {
+	response, err := c.listQueues.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // MessagesServiceHandler is an implementation of the contacts.v1.MessagesService service.
 type MessagesServiceHandler interface {
 	// SendMessage puts a message into the outbox and returns. Nothing needs the
@@ -201,6 +245,12 @@ type MessagesServiceHandler interface {
 	// CancelMessage takes a message out of the outbox. One that may have arrived
 	// already stays queued, without being sent again, until the contact says so.
 	CancelMessage(context.Context, *v1.CancelMessageRequest) (*v1.CancelMessageResponse, error)
+	// CancelMessages does the same with many messages, which are cancelled together.
+	// Each can be or can't for itself.
+	CancelMessages(context.Context, *v1.CancelMessagesRequest) (*v1.CancelMessagesResponse, error)
+	// ListQueues returns the contacts that messages wait for, by ODID, with how many
+	// do and why: an outbox of any size in few words.
+	ListQueues(context.Context, *v1.ListQueuesRequest) (*v1.ListQueuesResponse, error)
 }
 
 // NewMessagesServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -246,6 +296,18 @@ func NewMessagesServiceHandler(svc MessagesServiceHandler, opts ...connect.Handl
 		connect.WithSchema(messagesServiceMethods.ByName("CancelMessage")),
 		connect.WithHandlerOptions(opts...),
 	)
+	messagesServiceCancelMessagesHandler := connect.NewUnaryHandlerSimple(
+		MessagesServiceCancelMessagesProcedure,
+		svc.CancelMessages,
+		connect.WithSchema(messagesServiceMethods.ByName("CancelMessages")),
+		connect.WithHandlerOptions(opts...),
+	)
+	messagesServiceListQueuesHandler := connect.NewUnaryHandlerSimple(
+		MessagesServiceListQueuesProcedure,
+		svc.ListQueues,
+		connect.WithSchema(messagesServiceMethods.ByName("ListQueues")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/contacts.v1.MessagesService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case MessagesServiceSendMessageProcedure:
@@ -260,6 +322,10 @@ func NewMessagesServiceHandler(svc MessagesServiceHandler, opts ...connect.Handl
 			messagesServiceListOutboxHandler.ServeHTTP(w, r)
 		case MessagesServiceCancelMessageProcedure:
 			messagesServiceCancelMessageHandler.ServeHTTP(w, r)
+		case MessagesServiceCancelMessagesProcedure:
+			messagesServiceCancelMessagesHandler.ServeHTTP(w, r)
+		case MessagesServiceListQueuesProcedure:
+			messagesServiceListQueuesHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -291,4 +357,12 @@ func (UnimplementedMessagesServiceHandler) ListOutbox(context.Context, *v1.ListO
 
 func (UnimplementedMessagesServiceHandler) CancelMessage(context.Context, *v1.CancelMessageRequest) (*v1.CancelMessageResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.MessagesService.CancelMessage is not implemented"))
+}
+
+func (UnimplementedMessagesServiceHandler) CancelMessages(context.Context, *v1.CancelMessagesRequest) (*v1.CancelMessagesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.MessagesService.CancelMessages is not implemented"))
+}
+
+func (UnimplementedMessagesServiceHandler) ListQueues(context.Context, *v1.ListQueuesRequest) (*v1.ListQueuesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.MessagesService.ListQueues is not implemented"))
 }
