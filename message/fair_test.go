@@ -150,6 +150,11 @@ func TestTheBacklogFollowsWhatHappens(t *testing.T) {
 	if len(begin) != 1 || begin[0].peer != b || begin[0].dialing {
 		t.Fatalf("%+v begin after b has connected", begin)
 	}
+	for range 3 {
+		s.Wake(c) // keeps its turn, and does not lose it to one that comes later
+		s.queued(contact.ODID{4}, time.Now(), arrival{size: 1})
+		s.sched.start(time.Now())
+	}
 	s.sched.dials = maxDials - 1
 	if begin, _ = s.sched.start(time.Now()); len(begin) != 1 || begin[0].peer != c {
 		t.Fatalf("%+v begin", begin)

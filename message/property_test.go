@@ -49,6 +49,10 @@ func (s *story) acts() map[string]func(*rapid.T) {
 		"blow":    s.blow,
 		"backup":  s.backup,
 		"restore": s.restore,
+		"again":   s.restoreTwice,
+		"full":    s.fill,
+		"lose":    s.lose,
+		"find":    s.find,
 		"cancel":  s.cancel,
 		"narrow":  s.narrow,
 		"power":   s.powerCut,
@@ -72,6 +76,9 @@ type story struct {
 
 func newStory(rt *rapid.T, t *testing.T) *story {
 	s := &story{w: newWorldFor(rt, t), rt: rt, sent: make(map[ID]int), backups: make(map[*device][]string), cancelled: make(map[ID]bool)}
+	for _, d := range []*device{s.w.alice, s.w.bob} {
+		d.dialable = func(contact.ODID) bool { return !d.lost.Load() }
+	}
 	s.w.alice.start()
 	s.w.bob.start()
 	return s
@@ -85,7 +92,15 @@ func (s *story) who(rt *rapid.T) (d, other *device) {
 }
 
 func (s *story) write(rt *rapid.T) {
-	d, other := s.who(rt)
+	d, _ := s.who(rt)
+	s.writeFrom(rt, d)
+}
+
+func (s *story) writeFrom(rt *rapid.T, d *device) {
+	other := s.w.alice
+	if d == other {
+		other = s.w.bob
+	}
 	for range rapid.IntRange(1, 8).Draw(rt, "messages") {
 		s.count++
 		s.sent[d.write(other, strconv.Itoa(s.count)).ID] = s.count
@@ -209,7 +224,26 @@ func (s *story) restore(rt *rapid.T) {
 	if len(s.backups[d]) == 0 {
 		rt.Skip("no backup")
 	}
+	s.restoreTo(rt, d, rapid.IntRange(0, len(s.backups[d])-1).Draw(rt, "backup"))
+}
+
+// restoreTwice goes back to one backup, goes on from it, and goes back to it again:
+// two lives of the device that know nothing of each other.
+func (s *story) restoreTwice(rt *rapid.T) {
+	d, other := s.who(rt)
+	if len(s.backups[d]) == 0 {
+		rt.Skip("no backup")
+	}
 	n := rapid.IntRange(0, len(s.backups[d])-1).Draw(rt, "backup")
+	s.restoreTo(rt, d, n)
+	for _, from := range []*device{d, other} {
+		s.writeFrom(rt, from)
+	}
+	pass(time.Duration(rapid.IntRange(0, 60_000).Draw(rt, "ms")) * time.Millisecond)
+	s.restoreTo(rt, d, n)
+}
+
+func (s *story) restoreTo(rt *rapid.T, d *device, n int) {
 	s.restored = true
 	d.crash()
 	d.restore(s.backups[d][n])
@@ -222,6 +256,30 @@ func (s *story) restore(rt *rapid.T) {
 		d.db.Close()
 	}
 	d.start()
+}
+
+// fill has the disk of a device be full for a while.
+func (s *story) fill(rt *rapid.T) {
+	d, other := s.who(rt)
+	d.full.Store(true)
+	s.writeFrom(rt, other)
+	pass(time.Duration(rapid.IntRange(0, 600).Draw(rt, "seconds")) * time.Second)
+	d.full.Store(false)
+}
+
+// lose has a device forget where the other is, and find learn it again.
+func (s *story) lose(rt *rapid.T) {
+	d, _ := s.who(rt)
+	d.lost.Store(true)
+}
+
+func (s *story) find(*rapid.T) {
+	for _, d := range []*device{s.w.alice, s.w.bob} {
+		if d.lost.Swap(false) {
+			d.svc.Found(s.w.alice.self)
+			d.svc.Found(s.w.bob.self)
+		}
+	}
 }
 
 func (s *story) cancel(rt *rapid.T) {
@@ -261,6 +319,7 @@ func (s *story) widen() {
 // at what the other holds.
 func (s *story) end() {
 	s.w.net.Heal(s.w.alice.self, s.w.bob.self)
+	s.find(s.rt)
 	s.widen()
 	pass(2 * time.Hour)
 	for _, d := range []*device{s.w.alice, s.w.bob} {

@@ -74,7 +74,11 @@ func (s *Service) renew(l *lane) {
 		return
 	}
 	l.hold = holdNone
-	s.sched.at(l, time.Now())
+	due := time.Now()
+	if l.phase == phaseBacklog {
+		due = l.due // it keeps its turn
+	}
+	s.sched.at(l, due)
 	s.reschedule()
 }
 

@@ -84,6 +84,7 @@ type device struct {
 	up                       bool
 
 	full atomic.Bool // nothing can be stored
+	lost atomic.Bool // a story of lost addresses: nobody is known to be anywhere
 
 	mu    sync.Mutex
 	views map[contact.ODID]contact.View

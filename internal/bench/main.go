@@ -119,6 +119,8 @@ func measure(ctx context.Context, b *bench, only string) ([]row, error) {
 		{"contacts", b.contacts},
 		{"queue", b.queue},
 		{"backlog", b.backlog},
+		{"fair", b.fair},
+		{"waiting", b.waiting},
 	} {
 		if !strings.HasPrefix(m.name, only) {
 			continue
