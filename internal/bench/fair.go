@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"syscall"
 	"time"
-
-	ma "github.com/multiformats/go-multiaddr"
-	manet "github.com/multiformats/go-multiaddr/net"
 
 	"contactsd/contact"
 	"contactsd/identity"
@@ -88,13 +86,13 @@ func (b *bench) away(ctx context.Context, d *device, many int) (peers []contact.
 			return nil, nil, err
 		}
 		code, hide := showing(ctx, other)
-		at := other.net.Own()[0]
-		_, err = d.Pairing.Enter(ctx, <-code, pairing.EnterOptions{Address: at})
+		at := other.net.ListenAddresses()[0]
+		_, err = d.Pairing.Enter(ctx, <-code, pairing.EnterOptions{Address: other.net.Own()[0]})
 		hide()
 		if err = errors.Join(err, other.stop()); err != nil {
 			return nil, nil, err
 		}
-		l, err := listenSilently(string(at))
+		l, err := listenSilently(at)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -104,17 +102,13 @@ func (b *bench) away(ctx context.Context, d *device, many int) (peers []contact.
 	return peers, silence, nil
 }
 
-// listenSilently listens at an address of a device that has stopped; nobody accepts.
+// listenSilently listens where a device did that has stopped; nobody accepts.
 func listenSilently(address string) (net.Listener, error) {
-	at, err := ma.NewMultiaddr(address)
-	if err != nil {
-		return nil, err
+	port, ok := strings.CutPrefix(address, strings.TrimSuffix(loopback, "0"))
+	if !ok {
+		return nil, fmt.Errorf("%s is not on loopback", address)
 	}
-	network, host, err := manet.DialArgs(at)
-	if err != nil {
-		return nil, err
-	}
-	return net.Listen(network, host)
+	return net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
 }
 
 // waiting measures the memory of a daemon that has a million messages in a thousand
