@@ -6,6 +6,7 @@
 #
 #   scripts/test.sh          everything (about 10 minutes on 2 cores)
 #   FUZZTIME=1m scripts/test.sh     a minute of fuzzing for each decoder
+#   SEEDS=5000 scripts/test.sh      more runs of the simulator
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # A number of runs and not a time: at the end of a time the go command sometimes
@@ -74,6 +75,10 @@ for package in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}
 		grep elapsed "$log" | tail -n 1
 	done
 done
+
+step simulator
+go run ./internal/sim/simulate -seeds "${SEEDS:-500}"
+go run ./internal/sim/simulate -mutants
 
 step tests
 go test -race -json -timeout 15m ./... | go run ./internal/testreport
