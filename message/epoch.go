@@ -31,8 +31,8 @@ func (e Epoch) compare(f Epoch) int { return bytes.Compare(e[:], f[:]) }
 
 // epochAfter returns an epoch of now, or just after those given if they are
 // ahead of the clock.
-func epochAfter(others ...Epoch) Epoch {
-	ms := uint64(max(time.Now().UnixMilli(), 0))
+func epochAfter(now time.Time, others ...Epoch) Epoch {
+	ms := uint64(max(now.UnixMilli(), 0))
 	for _, o := range others {
 		ms = max(ms, o.millis()+1)
 	}
@@ -50,7 +50,7 @@ func NewEpoch(tx *store.Tx) error {
 	if err != nil {
 		return fmt.Errorf("new epoch: %w", err)
 	}
-	self.Epoch = epochAfter(self.Epoch)
+	self.Epoch = epochAfter(tx.Now(), self.Epoch)
 	return nil
 }
 

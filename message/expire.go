@@ -31,7 +31,7 @@ func (s *Service) peek(id contact.ODID) (head, error) {
 			h, err = s.head(tx, id)
 			return err
 		})
-		if err != nil || h.empty || h.expires.After(time.Now()) {
+		if err != nil || h.empty || h.expires.After(s.db.Now()) {
 			return h, err
 		}
 		if err := s.db.Update(func(tx *store.Tx) error { return expire(tx, id) }); err != nil {
@@ -57,7 +57,7 @@ func (s *Service) head(tx *store.Tx, id contact.ODID) (head, error) {
 // expire fails the oldest messages of a queue that are too old, a window at most.
 // Their numbers stay behind and are skipped when the next message is sent.
 func expire(tx *store.Tx, id contact.ODID) error {
-	now := time.Now()
+	now := tx.Now()
 	var rows []store.Row[pending]
 	for row, err := range outboxTable.Scan(tx, store.Range{Prefix: id[:]}) {
 		if err != nil {

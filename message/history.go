@@ -2,7 +2,6 @@ package message
 
 import (
 	"fmt"
-	"time"
 
 	"contactsd/contact"
 	"contactsd/store"
@@ -134,7 +133,7 @@ func markRead(tx *store.Tx, id contact.ODID, upTo ID) (more bool, err error) {
 			size += len(row.Value.Body)
 		}
 	}
-	now := millis(time.Now())
+	now := millis(tx.Now())
 	for _, row := range rows {
 		row.Value.State, row.Value.Read = Read, now
 		if err := historyTable.Put(tx, row.Key, row.Value); err != nil {

@@ -261,7 +261,7 @@ func isKnown(tx *store.Tx, id contact.ODID, f frame) (bool, error) {
 
 // keep appends a message, or the gap that a skip leaves, to the history.
 func keep(tx *store.Tx, id contact.ODID, peer *account, f frame) error {
-	now := millis(time.Now())
+	now := millis(tx.Now())
 	r := record{Direction: In, State: Received, Kind: f.Kind, Body: f.Body, Sent: f.At, Delivered: now}
 	if f.Type == frameMessage {
 		r.ID = *f.ID

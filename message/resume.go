@@ -109,7 +109,7 @@ func renumber(tx *store.Tx, peer *account, rows []store.Row[pending], own, their
 	}
 	e := own
 	if e.compare(peer.Epoch) <= 0 || e.compare(theirs) <= 0 {
-		e = epochAfter(peer.Epoch, theirs)
+		e = epochAfter(tx.Now(), peer.Epoch, theirs)
 	}
 	peer.Base, peer.Epoch, peer.Last, peer.Assigned = own, e, 0, 0
 	peer.RunSeq, peer.RunOrder = 0, 0

@@ -3,7 +3,6 @@ package message
 import (
 	"bytes"
 	"fmt"
-	"time"
 
 	"contactsd/contact"
 	"contactsd/store"
@@ -46,7 +45,7 @@ func (s *Service) enqueue(b *batch, m Outgoing) (Message, error) {
 	}
 	to.added++
 	to.peer.Order++
-	r := record{ID: m.ID, Direction: Out, Kind: m.Kind, Body: m.Body, State: Queued, Sent: millis(b.now)}
+	r := record{ID: m.ID, Direction: Out, Kind: m.Kind, Body: m.Body, State: Queued, Sent: millis(b.tx.Now())}
 	if err := putNew(b.tx, m.To, to.peer.Order, r); err != nil {
 		return Message{}, err
 	}
@@ -132,5 +131,5 @@ func putNew(tx *store.Tx, peer contact.ODID, order uint64, r record) error {
 }
 
 func emit(tx *store.Tx, t contact.EventType, peer contact.ODID, id ID, state State) error {
-	return tx.Emit(contact.Event{Type: t, At: time.Now().UnixMilli(), Contact: peer, ID: id.String(), State: state.String()})
+	return tx.Emit(contact.Event{Type: t, At: tx.Now().UnixMilli(), Contact: peer, ID: id.String(), State: state.String()})
 }

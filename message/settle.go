@@ -1,8 +1,6 @@
 package message
 
 import (
-	"time"
-
 	"contactsd/contact"
 	"contactsd/store"
 )
@@ -53,7 +51,7 @@ func (s *Service) settle(tx *store.Tx, peer *account, acked []flight) error {
 		return nil
 	}
 	if last != 0 {
-		if err := deliveredTable.Put(tx, placeKey(peer.id, last), millis(time.Now())); err != nil {
+		if err := deliveredTable.Put(tx, placeKey(peer.id, last), millis(tx.Now())); err != nil {
 			return err
 		}
 	}

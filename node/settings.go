@@ -3,7 +3,6 @@ package node
 import (
 	"os"
 	"strings"
-	"time"
 
 	"contactsd/contact"
 	"contactsd/store"
@@ -65,7 +64,7 @@ func (n *Node) SetName(name string) error {
 			return err
 		}
 		tx.OnCommit(func() { n.name.Store(&name) })
-		return tx.Emit(contact.Event{Type: contact.ProfileChanged, At: time.Now().UnixMilli()})
+		return tx.Emit(contact.Event{Type: contact.ProfileChanged, At: tx.Now().UnixMilli()})
 	})
 }
 

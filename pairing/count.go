@@ -1,8 +1,6 @@
 package pairing
 
 import (
-	"time"
-
 	"contactsd/store"
 )
 
@@ -11,7 +9,7 @@ import (
 func (s *Service) Guesses() (short, long int, err error) {
 	err = s.cfg.DB.View(func(tx *store.Tx) error {
 		r, _, err := guesses.Get(tx, []byte(guessesKey))
-		r.recent(time.Now())
+		r.recent(tx.Now())
 		short, long = len(r.Times), len(r.Long)
 		return err
 	})

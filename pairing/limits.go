@@ -133,7 +133,7 @@ func (r *guessRecord) take(digits int, now time.Time) (at int64, err error) {
 func (s *Service) allowed() (a allowance, err error) {
 	err = s.cfg.DB.View(func(tx *store.Tx) error {
 		r, _, err := guesses.Get(tx, []byte(guessesKey))
-		r.recent(time.Now())
+		r.recent(tx.Now())
 		a = r.allows()
 		return err
 	})
@@ -189,7 +189,7 @@ func (s *Service) debit(ctx context.Context, place *session, c *shownCode) (debi
 		if err != nil {
 			return err
 		}
-		if d.at, err = r.take(d.digits, time.Now()); err != nil {
+		if d.at, err = r.take(d.digits, tx.Now()); err != nil {
 			return err
 		}
 		return guesses.Put(tx, []byte(guessesKey), r)

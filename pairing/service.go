@@ -137,7 +137,7 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
-			if err := s.expire(time.Now()); err != nil {
+			if err := s.expire(s.cfg.DB.Now()); err != nil {
 				s.log.Error("pairing: drop expired records", "err", err)
 			}
 			timer.Reset(expireEvery)

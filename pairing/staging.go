@@ -60,7 +60,7 @@ type secretRecord struct {
 // stage makes a pairing durable before message 6 lets E commit it, and gives the
 // session's guesses back in the same transaction.
 func (s *Service) stage(w *window, r Result, debits []debited) error {
-	now := time.Now().UnixMilli()
+	now := s.cfg.DB.Now().UnixMilli()
 	err := s.cfg.DB.Update(func(tx *store.Tx) error {
 		if err := refund(tx, debits); err != nil {
 			return err
@@ -94,15 +94,15 @@ func (s *Service) commit(tx *store.Tx, r Result) error {
 	if err := s.cfg.Commit(tx, r); err != nil {
 		return err
 	}
-	if err := s.DropStaged(tx, r.Peer, time.Now()); err != nil {
+	if err := s.DropStaged(tx, r.Peer, tx.Now()); err != nil {
 		return err
 	}
-	return secrets.Put(tx, r.PairID[:], secretRecord{Peer: r.Peer, Secret: r.Secret, At: time.Now().UnixMilli()})
+	return secrets.Put(tx, r.PairID[:], secretRecord{Peer: r.Peer, Secret: r.Secret, At: tx.Now().UnixMilli()})
 }
 
 // Staged reports whether a pairing with the peer waits for its last step.
 func (s *Service) Staged(tx *store.Tx, peer contact.ODID) (bool, error) {
-	now := time.Now()
+	now := tx.Now()
 	for row, err := range stagings.Scan(tx, store.Range{Prefix: peer[:]}) {
 		if err != nil {
 			return false, err
@@ -120,7 +120,7 @@ func (s *Service) Staged(tx *store.Tx, peer contact.ODID) (bool, error) {
 func (s *Service) CommitStaged(tx *store.Tx, peer contact.ODID, id contact.PairID) (bool, error) {
 	key := store.Key(peer[:], id[:])
 	rec, ok, err := stagings.Get(tx, key)
-	if err != nil || !ok || rec.expired(time.Now()) {
+	if err != nil || !ok || rec.expired(tx.Now()) {
 		return false, err
 	}
 	r := Result{

@@ -2,7 +2,6 @@ package relation
 
 import (
 	"fmt"
-	"time"
 
 	"contactsd/contact"
 	"contactsd/store"
@@ -37,7 +36,7 @@ func (s *Service) Block(peer contact.ODID) error {
 		}
 		e.row.Marks.OldPair = nil
 		e.row.Marks.Blocked = true
-		if err := blocks.Put(tx, peer[:], block{At: time.Now().UnixMilli()}); err != nil {
+		if err := blocks.Put(tx, peer[:], block{At: tx.Now().UnixMilli()}); err != nil {
 			return err
 		}
 		left := 0
@@ -47,7 +46,7 @@ func (s *Service) Block(peer contact.ODID) error {
 		if err := tally(tx, -left, 1); err != nil {
 			return err
 		}
-		if err := s.cfg.DropStaged(tx, peer, time.Now()); err != nil {
+		if err := s.cfg.DropStaged(tx, peer, tx.Now()); err != nil {
 			return err
 		}
 		return s.settle(tx, &e, before)
@@ -76,7 +75,7 @@ func (s *Service) Unblock(peer contact.ODID) error {
 			return err
 		}
 		// A pairing that was under way as the block came is not what unblocking means.
-		if err := s.cfg.DropStaged(tx, peer, time.Now()); err != nil {
+		if err := s.cfg.DropStaged(tx, peer, tx.Now()); err != nil {
 			return err
 		}
 		e.row.Marks.Blocked = false

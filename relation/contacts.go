@@ -99,7 +99,7 @@ func (s *Service) enlist(tx *store.Tx, e *entry, d details) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now().UnixMilli()
+	now := tx.Now().UnixMilli()
 	d.Devices, d.AddedAt = []contact.ODID{e.peer}, now
 	e.row.Contact = id[:]
 	e.row.Marks.Removed = false
@@ -128,7 +128,7 @@ func (s *Service) describe(tx *store.Tx, e *entry, change func(*details)) error 
 		return err
 	}
 	tx.OnCommit(func() { s.cfg.Changed(e.peer) })
-	return tx.Emit(contact.Event{Type: contact.ContactChanged, At: time.Now().UnixMilli(), Contact: e.peer})
+	return tx.Emit(contact.Event{Type: contact.ContactChanged, At: tx.Now().UnixMilli(), Contact: e.peer})
 }
 
 // SetRemark sets the user's own name for a contact; "" takes it away.
@@ -173,7 +173,7 @@ func (s *Service) bury(tx *store.Tx, e *entry) error {
 	}
 	e.row.Contact, e.row.Marks.OldPair = nil, nil
 	e.row.Marks.Removed = true
-	return s.cfg.DropStaged(tx, e.peer, time.Now())
+	return s.cfg.DropStaged(tx, e.peer, tx.Now())
 }
 
 // Narrow withdraws permissions from a contact. It acts at once on this side;

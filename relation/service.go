@@ -154,7 +154,7 @@ func (s *Service) issue(e *entry, st contact.Statement) error {
 
 // next begins the statement that follows the newest about the entry's device.
 func (s *Service) next(e *entry) contact.Statement {
-	return contact.Next(s.self, e.peer, e.mine, e.row.Marks, time.Now())
+	return contact.Next(s.self, e.peer, e.mine, e.row.Marks, s.cfg.DB.Now())
 }
 
 // settle saves the entry, journals what its change means to the user, and has
@@ -165,7 +165,7 @@ func (s *Service) settle(tx *store.Tx, e *entry, before contact.View) error {
 	}
 	after := e.view()
 	emit := func(t contact.EventType) error {
-		return tx.Emit(contact.Event{Type: t, At: time.Now().UnixMilli(), Contact: e.peer, State: after.Status.String(), Detail: after.Trust.String()})
+		return tx.Emit(contact.Event{Type: t, At: tx.Now().UnixMilli(), Contact: e.peer, State: after.Status.String(), Detail: after.Trust.String()})
 	}
 	if after != before {
 		var err error

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -66,7 +65,7 @@ func (tx *Tx) NewJournal() error {
 			}
 		}
 		// Events are rarer than microseconds, so none was given a cursor as high.
-		tx.shared.newest = max(b.Sequence()+1, uint64(max(time.Now().UnixMicro(), 0)))
+		tx.shared.newest = max(b.Sequence()+1, uint64(max(tx.Now().UnixMicro(), 0)))
 		return b.SetSequence(tx.shared.newest)
 	})
 	if err != nil {

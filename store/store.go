@@ -26,6 +26,8 @@ type Options struct {
 	ReadOnly bool
 	// JournalLimit is how many of the newest events are kept, 0 for 100,000.
 	JournalLimit int
+	// Clock is the device's, time.Now if nil. It may be wrong, and jump.
+	Clock func() time.Time
 	// Probe is for tests.
 	Probe Probe
 
@@ -45,6 +47,7 @@ type DB struct {
 	tables       map[string]bool
 	journalLimit uint64
 	probe        Probe
+	clock        func() time.Time
 	commits      atomic.Uint64
 	path         string
 	held         *os.File // of a store that was not closed and is read in a copy
@@ -110,7 +113,7 @@ func open(path string, opt Options, defs []Definition) (*DB, error) {
 	opt.NoSync = opt.NoSync || neverSync
 	db := &DB{
 		tables: make(map[string]bool, len(specs)), journalLimit: uint64(opt.JournalLimit),
-		path: path, readOnly: opt.ReadOnly, noSync: opt.NoSync, tuning: opt.tuning, probe: opt.Probe,
+		path: path, readOnly: opt.ReadOnly, noSync: opt.NoSync, tuning: opt.tuning, probe: opt.Probe, clock: opt.Clock,
 	}
 	if db.tuning.withoutWAL == 0 {
 		db.tuning.withoutWAL = withoutWAL
@@ -261,6 +264,15 @@ func (db *DB) openBolt(file *os.File, how Options) error {
 		how.tuning.bolt(db.bolt)
 	}
 	return nil
+}
+
+// Now returns the time by the device's clock, for what is written down or told. It
+// may jump, so nothing waits by it.
+func (db *DB) Now() time.Time {
+	if db.clock != nil {
+		return db.clock()
+	}
+	return time.Now()
 }
 
 // Commits returns how many transactions were written since the store was opened.

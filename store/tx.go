@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -52,6 +53,9 @@ func (b *bucket) SetSequence(n uint64) error {
 	b.redo.noteSequence(b.name, n)
 	return b.Bucket.SetSequence(n)
 }
+
+// Now returns the time by the device's clock, as DB.Now does.
+func (tx *Tx) Now() time.Time { return tx.db.Now() }
 
 // OnCommit has f called once the transaction is durable: on the goroutine that
 // called Update, before Update returns, outside of any transaction. It is never

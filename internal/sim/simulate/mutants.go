@@ -21,13 +21,14 @@ var mutants = []mutant{
 `,
 	},
 	{
-		Name: "keep-epoch-at-restore", File: "message/epoch.go",
-		Old: `	self.Epoch = epochAfter(self.Epoch)
-	return nil`,
-		New: `	if !mutant("keep-epoch-at-restore") || self.Epoch.isZero() {
-		self.Epoch = epochAfter(self.Epoch)
+		Name: "epoch-kept-by-restored-sender", File: "message/resume.go",
+		Old: `	peer.Base, peer.Epoch, peer.Last, peer.Assigned = own, e, 0, 0
+`,
+		New: `	if mutant("epoch-kept-by-restored-sender") && !peer.Epoch.isZero() {
+		e = peer.Epoch
 	}
-	return nil`,
+	peer.Base, peer.Epoch, peer.Last, peer.Assigned = own, e, 0, 0
+`,
 	},
 	{
 		Name: "keep-presence-key-at-restore", File: "node/check.go",
