@@ -49,6 +49,7 @@ func (w *world) decide(a, b *host, what string, call func(*life) error, change f
 	w.believe(a.i, b.i, func(have *belief) {
 		switch {
 		case !sure || err != nil && !refused(err):
+			have.mute, have.deaf = false, false
 			have.act(false, change)
 		case err != nil: // it says what it is not
 			have.act(true, func(s standing) (standing, bool) {

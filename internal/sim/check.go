@@ -22,6 +22,7 @@ func (w *world) look() {
 			continue
 		}
 		w.guesses(h, l)
+		w.follow(h, l)
 		for _, o := range w.hosts {
 			if o == h {
 				continue
@@ -296,7 +297,6 @@ func (w *world) journal(h *host) {
 			switch e.Event.Type {
 			case contact.MessageReceived:
 				received[e.Event.ID]++
-				w.received(h, e.Event)
 			case contact.ContactBlocked, contact.ContactUnblocked, contact.ContactPaired, contact.ContactUnpaired, contact.ContactRemoved:
 				states[e.Event.Contact] = e.Event.State
 			case contact.ContactAdded: // who is told reads what it is

@@ -211,6 +211,16 @@ func restore(w *world, s Step, h, _ *host) bool {
 	return true
 }
 
+// jump sets a clock forward or back, by a day at most, or right.
+func jump(w *world, s Step, h, _ *host) bool {
+	by := time.Duration(s.N%3-1) * 24 * time.Hour / time.Duration(1+s.M%1000)
+	h.mu.Lock()
+	h.ahead = by
+	h.mu.Unlock()
+	w.line.note("the clock of %s is now wrong by %v", h.name, by)
+	return true
+}
+
 func hostNames(list []*host) string {
 	text := ""
 	for i, h := range list {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"contactsd/contact"
 	"contactsd/identity"
@@ -31,9 +32,13 @@ type host struct {
 	disk   string // the store that the next life opens
 	files  int    // stores made so far, for their names
 	full   bool
+	ahead  time.Duration // its clock, of the others'
 	copies []snapshot
 
-	restored bool // at least once; of the driver
+	// Of the driver:
+	restored bool      // at least once
+	cursor   uint64    // of its journal, up to which it was read
+	followed time.Time // when
 }
 
 // snapshot is an old copy of a store, and what its user held then.
@@ -87,6 +92,13 @@ func (h *host) newFile() string {
 	return filepath.Join(h.dir, fmt.Sprintf("store-%d", h.files))
 }
 
+// clock tells the time as the device sees it.
+func (h *host) clock() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Now().Add(h.ahead)
+}
+
 // up returns the present life, nil if the device is down.
 func (h *host) up() *life {
 	h.mu.Lock()
@@ -101,6 +113,7 @@ func (h *host) start() error {
 	h.mu.Unlock()
 	db, err := store.Open(l.file, store.Options{
 		NoSync: true,
+		Clock:  h.clock,
 		Probe:  store.Probe{Commit: l.commit, Synced: l.synced},
 	}, node.Tables()...)
 	if err != nil {

@@ -33,6 +33,7 @@ const (
 	Fill
 	Copy
 	Restore
+	Jump
 	CommitCrash
 	CommitCrashB
 	FrameCrash
@@ -80,6 +81,7 @@ var traits = [kinds]struct {
 	Fill:        {"fill the disk", 2},
 	Copy:        {"copy the store", 3},
 	Restore:     {"restore", 2},
+	Jump:        {"clock jump", 3},
 
 	// In duels only.
 	CommitCrash:  {"the first crashes at a commit", 0},
@@ -147,6 +149,8 @@ func (w *world) does(s Step) bool {
 		return keepCopy(w, s, a, b)
 	case Restore:
 		return restore(w, s, a, b)
+	case Jump:
+		return jump(w, s, a, b)
 	case CommitCrash, CommitCrashB:
 		return w.crashes(a, fuse{commits: s.N}, s.For)
 	case FrameCrash, FrameCrashB:

@@ -32,6 +32,12 @@ func (b bans) holds(at time.Time) bool {
 	return slices.ContainsFunc(b, func(b ban) bool { return b.holds(at) })
 }
 
+// holdsFrom reports whether there was a ban then and ever since.
+func (b bans) holdsFrom(at time.Time) bool {
+	n := len(b)
+	return n > 0 && b[n-1].to.IsZero() && b[n-1].holds(at)
+}
+
 // is notes whether there is a ban from now on.
 func (b *bans) is(banned bool) {
 	n := len(*b)
@@ -136,14 +142,29 @@ func opens(key []byte, origin contact.ODID, sealed []byte) bool {
 	return err == nil
 }
 
-// received looks at an event that tells of a message.
-func (w *world) received(h *host, e contact.Event) {
-	w.mu.Lock()
-	j, known := w.index[e.Contact]
-	banned := known && w.deals[h.i][j].messages.holds(time.UnixMilli(e.At))
-	w.mu.Unlock()
-	if banned {
-		w.violate("allow", "%s took a message from %s, whom it allows none", h.name, w.hosts[j].name)
+// follow reads what a device's journal says since it was last read, and looks whether
+// a message came that was forbidden all the time in between. The events' own times
+// are the device's, whose clock may be wrong.
+func (w *world) follow(h *host, l *life) {
+	since := h.followed
+	h.followed = time.Now()
+	entries, err := l.db.Events(h.cursor, 10_000)
+	if err != nil { // it was restored, or has crashed: what it holds is of another life
+		h.cursor, _ = l.db.Cursor()
+		return
+	}
+	for _, e := range entries {
+		h.cursor = e.Cursor
+		if e.Event.Type != contact.MessageReceived {
+			continue
+		}
+		w.mu.Lock()
+		j, known := w.index[e.Event.Contact]
+		banned := known && w.deals[h.i][j].messages.holdsFrom(since)
+		w.mu.Unlock()
+		if banned {
+			w.violate("allow", "%s took a message from %s, whom it allows none", h.name, w.hosts[j].name)
+		}
 	}
 }
 

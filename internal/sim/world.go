@@ -222,6 +222,9 @@ func (w *world) heal() {
 		}
 	}
 	for _, h := range w.hosts {
+		h.mu.Lock()
+		h.ahead = 0
+		h.mu.Unlock()
 		if l := h.up(); l != nil && l.isDead() { // its fuse burned down just now
 			h.halt(true)
 		}
