@@ -8,9 +8,10 @@ const (
 	ServiceRelation
 	ServicePresence
 	ServiceMessages
+	ServiceGossip
 )
 
-var serviceNames = [...]string{"pairing", "relation", "presence", "messages"}
+var serviceNames = [...]string{"pairing", "relation", "presence", "messages", "gossip"}
 
 func (s Service) String() string { return serviceNames[s] }
 
@@ -51,6 +52,8 @@ type Party struct {
 //	presence   serve                     drop    drop                drop
 //	messages   serve with the grant,     drop    drop                drop
 //	           else refuse in words
+//	gossip     serve with `status`,      drop    drop                drop
+//	           else drop
 //
 // A blocked device and one that was removed get the same in every row but
 // pairing.
@@ -70,6 +73,10 @@ func Allow(p Party, s Service) Decision {
 		return ServeStranger
 	case ServicePresence:
 		if listed {
+			return Serve
+		}
+	case ServiceGossip:
+		if listed && p.Mine.Grants.Has(Presence) {
 			return Serve
 		}
 	case ServiceMessages:

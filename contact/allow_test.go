@@ -8,14 +8,16 @@ import (
 // allowTable is Allow in words: who, then what a stream of each service gets. The
 // first row that fits counts.
 const allowTable = `
-	who                       pairing  relation  presence  messages
-	blocked, unacked          drop     serve     drop      drop
-	blocked                   drop     stranger  drop      drop
-	listed with messages      window   serve     serve     serve
-	listed                    window   serve     serve     refuse
-	staged                    window   serve     drop      drop
-	unacked                   window   serve     drop      drop
-	anybody                   window   stranger  drop      drop
+	who                       pairing  relation  presence  messages  gossip
+	blocked, unacked          drop     serve     drop      drop      drop
+	blocked                   drop     stranger  drop      drop      drop
+	listed with both          window   serve     serve     serve     serve
+	listed with messages      window   serve     serve     serve     drop
+	listed with status        window   serve     serve     refuse    serve
+	listed                    window   serve     serve     refuse    drop
+	staged                    window   serve     drop      drop      drop
+	unacked                   window   serve     drop      drop      drop
+	anybody                   window   stranger  drop      drop      drop
 `
 
 func TestAllowIsTheTable(t *testing.T) {
@@ -23,11 +25,11 @@ func TestAllowIsTheTable(t *testing.T) {
 	var order []string
 	for line := range strings.Lines(allowTable) {
 		f := strings.Fields(line)
-		if len(f) < 5 || f[0] == "who" {
+		if len(f) < 6 || f[0] == "who" {
 			continue
 		}
-		who := strings.Join(f[:len(f)-4], " ")
-		table[who] = f[len(f)-4:]
+		who := strings.Join(f[:len(f)-5], " ")
+		table[who] = f[len(f)-5:]
 		order = append(order, who)
 	}
 	decisions := map[string]Decision{"drop": Drop, "refuse": Refuse, "stranger": ServeStranger, "serve": Serve}
@@ -36,7 +38,9 @@ func TestAllowIsTheTable(t *testing.T) {
 		fits := map[string]bool{
 			"blocked, unacked":     isBlocked(p) && isUnacked(p),
 			"blocked":              isBlocked(p),
+			"listed with both":     p.Mine != nil && p.Mine.Listed && p.Mine.Grants.Has(Messages|Presence),
 			"listed with messages": p.Mine != nil && p.Mine.Listed && p.Mine.Grants&Messages != 0,
+			"listed with status":   p.Mine != nil && p.Mine.Listed && p.Mine.Grants&Presence != 0,
 			"listed":               p.Mine != nil && p.Mine.Listed,
 			"staged":               p.Staged,
 			"unacked":              isUnacked(p),
@@ -72,7 +76,7 @@ func TestAllowIsTheTable(t *testing.T) {
 
 // services are all that Allow knows.
 func services() []Service {
-	return []Service{ServicePairing, ServiceRelation, ServicePresence, ServiceMessages}
+	return []Service{ServicePairing, ServiceRelation, ServicePresence, ServiceMessages, ServiceGossip}
 }
 
 func isBlocked(p Party) bool { return p.Marks.Blocked || p.Marks.Reported }
@@ -169,7 +173,7 @@ func TestMoreRightsNeverGiveLess(t *testing.T) {
 
 func TestUnknownServiceIsDropped(t *testing.T) {
 	for _, p := range parties() {
-		if Allow(p, ServiceMessages+1) != Drop || Allow(p, 255) != Drop {
+		if Allow(p, ServiceGossip+1) != Drop || Allow(p, 255) != Drop {
 			t.Fatalf("%+v reaches a service that is none", p)
 		}
 	}

@@ -39,7 +39,7 @@ func (n *Node) gate(service contact.Service, h handler) transport.Handler {
 }
 
 const (
-	services  = int(contact.ServiceMessages) + 1
+	services  = int(contact.ServiceGossip) + 1
 	decisions = int(contact.Serve) + 1
 )
 

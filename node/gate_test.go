@@ -93,7 +93,7 @@ func (a *attacker) sentSince() []string {
 }
 
 func protocols() []transport.Protocol {
-	return []transport.Protocol{relation.Protocol, pairing.Protocol, presence.Protocol, message.Protocol}
+	return []transport.Protocol{relation.Protocol, pairing.Protocol, presence.Protocol, message.Protocol, presence.GossipProtocol}
 }
 
 // hear reads a stream to its end: what came, how it ended, after how long.

@@ -109,7 +109,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.Presence, err = presence.New(presence.Config{
 		DB: cfg.DB, Network: cfg.Transport, Identity: cfg.Identity, Addresses: addresses,
-		Relation: n.Relation.View, Log: cfg.Log,
+		Relation: n.Relation.View, NoGossip: set.NoGossip, Log: cfg.Log,
 	})
 	if err != nil {
 		return nil, err
@@ -127,6 +127,7 @@ func New(cfg Config) (*Node, error) {
 	cfg.Transport.Serve(pairing.Protocol, n.gate(contact.ServicePairing, n.Pairing.Handle))
 	cfg.Transport.Serve(presence.Protocol, n.gate(contact.ServicePresence, n.Presence.Handle))
 	cfg.Transport.Serve(message.Protocol, n.gate(contact.ServiceMessages, n.Message.Handle))
+	cfg.Transport.Serve(presence.GossipProtocol, n.gate(contact.ServiceGossip, n.Presence.HandleGossip))
 	return n, nil
 }
 

@@ -10,8 +10,9 @@ import (
 
 // settings is the one row of what the user set and the device keeps for itself.
 type settings struct {
-	Name   string    `cbor:"1,keyasint,omitempty"`
-	Listen listening `cbor:"2,keyasint"`
+	Name     string    `cbor:"1,keyasint,omitempty"`
+	Listen   listening `cbor:"2,keyasint"`
+	NoGossip bool      `cbor:"3,keyasint,omitempty"`
 }
 
 // listening is where the device listens: what was asked for, and what the
@@ -66,6 +67,26 @@ func (n *Node) SetName(name string) error {
 		tx.OnCommit(func() { n.name.Store(&name) })
 		return tx.Emit(contact.Event{Type: contact.ProfileChanged, At: tx.Now().UnixMilli()})
 	})
+}
+
+// Gossip reports whether this device passes on the presence of mutual contacts,
+// and hears of its own that way.
+func (n *Node) Gossip() (on bool, err error) {
+	s, err := loadSettings(n.DB)
+	return !s.NoGossip, err
+}
+
+// SetGossip turns gossip on or off.
+func (n *Node) SetGossip(on bool) error {
+	n.naming.Lock()
+	defer n.naming.Unlock()
+	err := n.DB.Update(func(tx *store.Tx) error {
+		return changeSettings(tx, func(s *settings) { s.NoGossip = !on })
+	})
+	if err == nil {
+		n.Presence.SetGossip(on)
+	}
+	return err
 }
 
 // hostName is the name of a device whose user gave it none.

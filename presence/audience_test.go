@@ -287,7 +287,7 @@ func TestRefusedStreamIsTriedAgain(t *testing.T) {
 		a.relate(b.self(), accepted(contact.PairedDefault))
 		a.connect(b) // b does not list a yet and drops its streams
 		pass(30 * time.Second)
-		streams := len(a.tapped)
+		streams := a.opened(Protocol)
 		if streams < 3 || streams > 12 {
 			t.Errorf("%d streams in 30 s of refusal", streams)
 		}

@@ -74,6 +74,9 @@ func (s *Service) review(peers map[contact.ODID]bool) error {
 	if err == nil && len(gone) > 0 {
 		err = s.forget(gone)
 	}
+	if err == nil {
+		err = s.unhold(silent)
+	}
 	s.hush(silent)
 	return err
 }

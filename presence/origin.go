@@ -10,9 +10,10 @@ import (
 	"contactsd/transport"
 )
 
-// origin is what is known of a device that was heard since the start. Its fields
-// are guarded by Service.mu, limit guards itself.
+// origin is what is known of a device that was heard since the start, or whose key
+// is held. Its fields are guarded by Service.mu, limit guards itself.
 type origin struct {
+	peer  contact.ODID
 	in    *inbound // the newest stream it opened, nil if none
 	limit *rate.Limiter
 	state State
@@ -21,6 +22,25 @@ type origin struct {
 	heard time.Time // last frame of a state, zero if never
 	seq   uint64    // highest taken
 	dirty bool      // heard was not saved yet
+
+	relayed bool      // the state came through others, or its origin made room: it holds until a time
+	until   time.Time // when the newest beacon ends
+
+	held   bool // key is the one that the origin handed over
+	key    presenceKey
+	ahead  time.Duration // this device's clock is ahead of the origin's
+	sealed []byte        // newest beacon, under key; nil if it is over
+	hops   int           // devices that passed it on, 0 if it came from the origin
+
+	sharers  []*link   // whose peers know the topic
+	supplier *link     // that brings news, nil if none does
+	asked    *link     // that was asked for news
+	askedAt  time.Time // when, or when the first offer came that waits
+	sought   bool      // others were asked since the newest beacon
+}
+
+func newOrigin(peer contact.ODID, row seen) *origin {
+	return &origin{peer: peer, limit: rate.NewLimiter(beaconRate, beaconBurst+1), heard: fromMilli(row.Last), seq: row.Seq}
 }
 
 // inbound is one stream of an origin.
@@ -30,7 +50,7 @@ type inbound struct {
 }
 
 func (o *origin) presence() Presence {
-	return Presence{State: o.state, Text: o.text, Since: o.since, LastSeen: o.heard}
+	return Presence{State: o.state, Text: o.text, Since: o.since, LastSeen: o.heard, Relayed: o.relayed}
 }
 
 // enter makes st the stream of its peer and ends the one before.
@@ -43,7 +63,7 @@ func (s *Service) enter(st transport.Stream) (*inbound, error) {
 	s.mu.Lock()
 	o := s.origins[peer]
 	if o == nil {
-		o = &origin{limit: rate.NewLimiter(beaconRate, beaconBurst+1), heard: fromMilli(row.Last), seq: row.Seq}
+		o = newOrigin(peer, row)
 		s.origins[peer] = o
 	}
 	in := &inbound{st, o}
@@ -70,9 +90,10 @@ func (s *Service) leave(in *inbound) {
 	s.mu.Lock()
 	if o.in == in {
 		o.in = nil
-		if o.state != Offline {
+		if o.state != Offline && !o.relayed {
 			s.unknown(in.Peer(), o)
 		}
+		s.seek(o, nil, 1)
 	}
 	s.mu.Unlock()
 	s.deliver()
@@ -106,7 +127,7 @@ func (s *Service) unknown(peer contact.ODID, o *origin) {
 	if o.state == Unknown || s.origins[peer] != o {
 		return
 	}
-	o.state, o.text, o.since = Unknown, "", time.Time{}
+	o.state, o.text, o.since, o.relayed = Unknown, "", time.Time{}, false
 	s.tellWatchers(peer, o.presence())
 }
 
@@ -131,6 +152,9 @@ func (s *Service) Of(peer contact.ODID) Presence {
 
 // forget drops all that is known of peers which are no contacts any more.
 func (s *Service) forget(peers []contact.ODID) error {
+	if err := s.unhold(peers); err != nil {
+		return err
+	}
 	var had []contact.ODID
 	err := s.cfg.DB.View(func(tx *store.Tx) error {
 		for _, peer := range peers {

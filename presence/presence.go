@@ -48,7 +48,8 @@ type Presence struct {
 	State    State     // Unknown to Offline
 	Text     string    // what the user wrote to it, empty with Unknown and Offline
 	Since    time.Time // when State began, by this device's clock; zero if Unknown
-	LastSeen time.Time // when the device was last heard, zero if never
+	LastSeen time.Time // when the device last said something, zero if it was never heard
+	Relayed  bool      // State came through others
 }
 
 // Own is this device's own presence.

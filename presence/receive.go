@@ -28,6 +28,8 @@ type Drops struct {
 	Stale        uint64 // out of its time
 	Replayed     uint64 // older than one already taken
 	NotPermitted uint64 // of a device that is no contact any more
+	Unasked      uint64 // passed on, of a device that this one does not know
+	TooMany      uint64 // passed on, beyond one a second of a device
 }
 
 // Dropped returns how many beacons were not taken since the start.
@@ -136,10 +138,10 @@ func (s *Service) hear(in *inbound, key presenceKey, f frame) error {
 		return nil
 	}
 	peer := in.Peer()
-	listed := false
+	listed, passes := false, false
 	err := s.cfg.DB.View(func(tx *store.Tx) error {
 		v, known, err := s.cfg.Relation(tx, peer)
-		listed = lists(v, known)
+		listed, passes = lists(v, known), mayPass(v, known)
 		return err
 	})
 	if err == nil && !listed {
@@ -155,7 +157,11 @@ func (s *Service) hear(in *inbound, key presenceKey, f frame) error {
 	if err := b.timely(now, f.Clock); err != nil {
 		return err
 	}
-	if err := s.take(in, b, now, offset(now, f.Clock)); err != nil {
+	ahead := offset(now, f.Clock)
+	if passes && f.Clock != 0 {
+		s.keep(peer, in.from, key, ahead)
+	}
+	if err := s.take(in, b, sealed{key, f.Beacon}, now, ahead); err != nil {
 		return err
 	}
 	if len(b.Addresses) > 0 {
@@ -177,28 +183,37 @@ func (s *Service) keptAlive(in *inbound, now time.Time) error {
 	return nil
 }
 
+// sealed is a beacon as it came, and the key that opened it.
+type sealed struct {
+	key    presenceKey
+	beacon []byte
+}
+
 // take makes b what is known of its origin. The same beacon again is no replay:
 // a device that reconnects repeats what it said.
-func (s *Service) take(in *inbound, b beacon, now time.Time, ahead time.Duration) error {
-	peer, o := in.Peer(), in.from
+func (s *Service) take(in *inbound, b beacon, as sealed, now time.Time, ahead time.Duration) error {
+	o := in.from
 	s.mu.Lock()
 	switch {
-	case o.in != in || s.origins[peer] != o:
+	case o.in != in || s.origins[o.peer] != o:
 		s.mu.Unlock()
 		return errSuperior
 	case b.Seq < o.seq:
 		s.mu.Unlock()
 		return errReplayed
 	}
-	since := fromMilli(b.Since).Add(ahead)
-	if since.After(now) {
-		since = now
+	news := b.Seq > o.newsAbove()
+	o.relayed = false
+	s.become(o, b, now, ahead)
+	if o.held && o.key == as.key {
+		o.sealed, o.hops, o.sought = as.beacon, 0, false
 	}
-	changed := o.state != b.State || o.text != b.Text
-	o.state, o.text, o.since, o.seq = b.State, b.Text, since, b.Seq
-	o.heard, o.dirty = now, true
-	if changed {
-		s.tellWatchers(peer, o.presence())
+	if o.supplier != nil {
+		o.supplier.queue(o, tellStop)
+		o.supplier = nil
+	}
+	if news {
+		s.spread(o, nil)
 	}
 	s.mu.Unlock()
 	s.deliver()

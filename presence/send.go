@@ -62,7 +62,7 @@ func (s *Service) update(ctx context.Context, running *sync.WaitGroup) error {
 		s.mu.Unlock()
 		return err
 	}
-	told := make(map[contact.ODID]bool)
+	peers := make(map[contact.ODID]mutual)
 	err = s.cfg.DB.View(func(tx *store.Tx) error {
 		for _, peer := range connected {
 			v, known, err := s.cfg.Relation(tx, peer)
@@ -70,7 +70,7 @@ func (s *Service) update(ctx context.Context, running *sync.WaitGroup) error {
 				return err
 			}
 			if mayTell(v, known) {
-				told[peer] = true
+				peers[peer] = mutual{told: true, gossips: gossips(v, known)}
 			}
 		}
 		return nil
@@ -83,7 +83,7 @@ func (s *Service) update(ctx context.Context, running *sync.WaitGroup) error {
 	s.mu.Lock()
 	var start []contact.ODID
 	for peer, snd := range s.senders {
-		if !told[peer] {
+		if !peers[peer].told {
 			snd.cancel()
 		} else if asked[peer] {
 			select {
@@ -93,14 +93,18 @@ func (s *Service) update(ctx context.Context, running *sync.WaitGroup) error {
 		}
 	}
 	invisible := s.choice.State == Invisible
-	for peer := range told {
+	for peer := range peers {
 		if s.senders[peer] == nil && !invisible {
 			start = append(start, peer)
 		}
 	}
 	audience := len(s.senders)+len(start) > 0
-	due := s.remint || len(start) > 0 && s.outdated(now)
+	due := s.remint || len(start) > 0 && s.outdated(now) || s.renewal(now)
+	links, over := s.updateLinks(peers, asked)
 	s.mu.Unlock()
+	for _, l := range over {
+		_ = l.Reset()
+	}
 
 	if due && audience {
 		if err := s.mint(); err != nil {
@@ -119,6 +123,14 @@ func (s *Service) update(ctx context.Context, running *sync.WaitGroup) error {
 		s.senders[peer] = snd
 		s.mu.Unlock()
 		running.Go(func() { s.send(peerCtx, peer, snd) })
+	}
+	for _, peer := range links {
+		peerCtx, cancel := context.WithCancel(ctx)
+		k := &sender{cancel, make(chan struct{}, 1)}
+		s.mu.Lock()
+		s.linkers[peer] = k
+		s.mu.Unlock()
+		running.Go(func() { s.openLinks(peerCtx, peer, k) })
 	}
 	return nil
 }
@@ -192,6 +204,7 @@ func (s *Service) mint() error {
 		return err
 	}
 	s.current = &minted{row.Key, b, sealed, final}
+	s.rekey(s.me, row.Key)
 	close(s.changed)
 	s.changed = make(chan struct{})
 	return nil

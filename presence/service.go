@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -37,6 +38,7 @@ type Config struct {
 	// Relation tells how this device and a peer stand to each other; known is
 	// false for a stranger.
 	Relation func(tx *store.Tx, peer contact.ODID) (v contact.View, known bool, err error)
+	NoGossip bool // as SetGossip sets it
 	Log      *slog.Logger
 }
 
@@ -66,6 +68,17 @@ type Service struct {
 	watcherID int
 	pending   []notice
 	drops     Drops
+
+	relays    relays
+	loading   sync.Mutex // held while keys are loaded, before mu
+	loaded    bool       // the keys that were kept are in memory; guarded by loading
+	me        *origin    // this device, of which the key alone is used
+	gossipOff bool
+	topics    int // keys held, this device's own included
+	links     map[contact.ODID]*link
+	linkers   map[contact.ODID]*sender // that open links
+	shuns     map[contact.ODID]time.Time
+	chased    map[*origin]struct{} // of which news were offered that have not come
 }
 
 // New returns a service with what the store holds. It starts nothing.
@@ -83,6 +96,12 @@ func New(cfg Config) (*Service, error) {
 		senders:   make(map[contact.ODID]*sender),
 		origins:   make(map[contact.ODID]*origin),
 		watchers:  make(map[int]func(contact.ODID, Presence)),
+		me:        &origin{peer: cfg.Identity.Self()},
+		gossipOff: cfg.NoGossip,
+		links:     make(map[contact.ODID]*link),
+		linkers:   make(map[contact.ODID]*sender),
+		shuns:     make(map[contact.ODID]time.Time),
+		chased:    make(map[*origin]struct{}),
 	}
 	err := cfg.DB.View(func(tx *store.Tx) error {
 		c, ok, err := choices().Get(tx, own())
@@ -110,6 +129,8 @@ func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(keepAlive)
 	save := time.NewTicker(saveEvery)
 	idle := time.NewTimer(idleAfter)
+	chase := time.NewTicker(patience)
+	defer chase.Stop()
 	defer tick.Stop()
 	defer save.Stop()
 	defer idle.Stop()
@@ -128,6 +149,9 @@ func (s *Service) Run(ctx context.Context) error {
 			s.mu.Unlock()
 		case <-tick.C:
 			s.checkAddresses()
+			s.expire(time.Now())
+		case <-chase.C:
+			s.chase(time.Now())
 		case <-save.C:
 			s.save()
 		}
@@ -142,8 +166,15 @@ func (s *Service) Run(ctx context.Context) error {
 func (s *Service) farewell(senders *sync.WaitGroup, stop context.CancelFunc) {
 	s.mu.Lock()
 	s.ending = true
+	links := slices.Collect(maps.Values(s.links))
+	for _, k := range s.linkers {
+		k.cancel()
+	}
 	listened := len(s.senders) > 0 && s.choice.State != Invisible
 	s.mu.Unlock()
+	for _, l := range links {
+		_ = l.Reset()
+	}
 	if listened {
 		if err := s.mint(); err != nil {
 			s.cfg.Log.Error("contacts are not told that this device stops", "error", err)
@@ -165,15 +196,22 @@ func (s *Service) farewell(senders *sync.WaitGroup, stop context.CancelFunc) {
 // connection is told by the network who comes and goes.
 func (s *Service) connection(peer contact.ODID, connected bool) {
 	s.mu.Lock()
+	var over *link
 	if connected {
 		s.connected[peer] = true
 	} else {
 		delete(s.connected, peer)
-		if snd := s.senders[peer]; snd != nil {
-			snd.cancel()
+		for _, snd := range []*sender{s.senders[peer], s.linkers[peer]} {
+			if snd != nil {
+				snd.cancel()
+			}
 		}
+		over = s.links[peer]
 	}
 	s.mu.Unlock()
+	if over != nil {
+		_ = over.Reset()
+	}
 	s.poke()
 }
 

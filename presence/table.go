@@ -34,6 +34,12 @@ type seen struct {
 	Seq  uint64 `cbor:"2,keyasint"`
 }
 
+// held is the presence key of another device that told its state here.
+type held struct {
+	Key   presenceKey `cbor:"1,keyasint"`
+	Ahead int64       `cbor:"2,keyasint"` // milliseconds by which this device's clock is ahead of its
+}
+
 // presenceKey opens the beacons of one device.
 type presenceKey [32]byte
 
@@ -49,12 +55,13 @@ func choices() store.Table[choice] { return store.NewTable[choice]("presence_cho
 func keys() store.Table[ownKey]    { return store.NewTable[ownKey]("presence_key", 1) }
 func holders() store.Table[holder] { return store.NewTable[holder]("presence_holders", 1) }
 func sightings() store.Table[seen] { return store.NewTable[seen]("presence_seen", 1) }
+func heldKeys() store.Table[held]  { return store.NewTable[held]("presence_held", 1) }
 
 func own() []byte { return []byte("own") }
 
 // Tables returns the tables that the store must be opened with.
 func Tables() []store.Definition {
-	return []store.Definition{choices(), keys(), holders(), sightings()}
+	return []store.Definition{choices(), keys(), holders(), sightings(), heldKeys()}
 }
 
 func unixMilli(t time.Time) uint64 { return uint64(max(t.UnixMilli(), 0)) }

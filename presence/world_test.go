@@ -93,6 +93,13 @@ func (d *device) start() {
 		}
 		d.svc.Handle(ctx, st, contact.Drop)
 	})
+	d.net.Serve(GossipProtocol, func(ctx context.Context, st transport.Stream) {
+		decision := contact.Drop
+		if v, known := d.view(st.Peer()); mayTell(v, known) {
+			decision = contact.Serve
+		}
+		d.svc.HandleGossip(ctx, d.record(st, GossipProtocol), decision)
+	})
 	d.stopNetwork = background(d.t, d.net.Run)
 	d.stopService = background(d.t, d.svc.Run)
 	d.t.Cleanup(func() { d.stop() })
@@ -227,19 +234,24 @@ func (n *tap) Open(ctx context.Context, peer contact.ODID, p transport.Protocol)
 	if err != nil {
 		return nil, err
 	}
-	r := &recorded{Stream: st, opened: time.Now()}
-	n.owner.mu.Lock()
-	n.owner.tapped = append(n.owner.tapped, r)
-	n.owner.mu.Unlock()
-	return r, nil
+	return n.owner.record(st, p), nil
+}
+
+func (d *device) record(st transport.Stream, p transport.Protocol) *recorded {
+	r := &recorded{Stream: st, protocol: p, opened: time.Now()}
+	d.mu.Lock()
+	d.tapped = append(d.tapped, r)
+	d.mu.Unlock()
+	return r
 }
 
 // recorded keeps what is written to a stream.
 type recorded struct {
 	transport.Stream
-	opened time.Time
-	mu     sync.Mutex
-	bytes  bytes.Buffer
+	protocol transport.Protocol
+	opened   time.Time
+	mu       sync.Mutex
+	bytes    bytes.Buffer
 }
 
 func (r *recorded) Write(b []byte) (int, error) {
@@ -251,11 +263,16 @@ func (r *recorded) Write(b []byte) (int, error) {
 
 // sent returns every byte that d wrote to peer, in the order of streams.
 func (d *device) sent(peer contact.ODID) []byte {
+	return append(d.sentOn(Protocol, peer), d.sentOn(GossipProtocol, peer)...)
+}
+
+// sentOn is sent of one protocol.
+func (d *device) sentOn(p transport.Protocol, peer contact.ODID) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var all []byte
 	for _, r := range d.tapped {
-		if r.Peer() == peer {
+		if r.Peer() == peer && r.protocol == p {
 			r.mu.Lock()
 			all = append(all, r.bytes.Bytes()...)
 			r.mu.Unlock()
@@ -264,10 +281,22 @@ func (d *device) sent(peer contact.ODID) []byte {
 	return all
 }
 
+// opened returns how many streams of p there were.
+func (d *device) opened(p transport.Protocol) (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, r := range d.tapped {
+		if r.protocol == p {
+			n++
+		}
+	}
+	return n
+}
+
 // frames returns the frames among the bytes that d wrote to peer.
 func (d *device) frames(peer contact.ODID) []frame {
 	d.t.Helper()
-	r := transport.NewFrameReader(bytes.NewReader(d.sent(peer)), maxFrame)
+	r := transport.NewFrameReader(bytes.NewReader(d.sentOn(Protocol, peer)), maxFrame)
 	var all []frame
 	for {
 		var f frame
@@ -308,7 +337,7 @@ type puppet struct {
 	net *memnet.Device
 
 	mu   sync.Mutex
-	got  bytes.Buffer // on every stream of presence opened to it
+	got  bytes.Buffer // on every stream opened to it
 	open int          // streams opened to it
 	over int          // of these, streams that ended
 }
@@ -317,7 +346,7 @@ func (w *world) puppet(seed byte) *puppet {
 	w.t.Helper()
 	p := &puppet{world: w, id: newIdentity(w.t, seed)}
 	p.net = w.net.Device(p.id.Self())
-	p.net.Serve(Protocol, func(_ context.Context, st transport.Stream) {
+	take := func(_ context.Context, st transport.Stream) {
 		p.mu.Lock()
 		p.open++
 		p.mu.Unlock()
@@ -326,7 +355,9 @@ func (w *world) puppet(seed byte) *puppet {
 		p.mu.Lock()
 		p.over++
 		p.mu.Unlock()
-	})
+	}
+	p.net.Serve(Protocol, take)
+	p.net.Serve(GossipProtocol, take)
 	w.t.Cleanup(background(w.t, p.net.Run))
 	synctest.Wait()
 	return p

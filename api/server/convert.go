@@ -26,7 +26,7 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 }
 
 func presenceOf(p presence.Presence) *contactsv1.Presence {
-	return &contactsv1.Presence{State: p.State.String(), Text: p.Text, Since: stamp(p.Since), LastSeen: stamp(p.LastSeen)}
+	return &contactsv1.Presence{State: p.State.String(), Text: p.Text, Since: stamp(p.Since), LastSeen: stamp(p.LastSeen), Relayed: p.Relayed}
 }
 
 func ownPresence(o presence.Own) *contactsv1.Presence {

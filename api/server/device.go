@@ -32,6 +32,8 @@ func (s device) GetStatus(context.Context, *contactsv1.GetStatusRequest) (*conta
 		StoreBytes:  float64(size),
 		PairingOpen: s.node.Pairing.WindowOpen(),
 	}
+	_, links := s.node.Presence.Gossip()
+	r.Relaying = uint32(links)
 	for _, a := range s.node.Network.Own() {
 		r.Addresses = append(r.Addresses, string(a))
 	}
@@ -53,4 +55,24 @@ func (s device) SetProfile(_ context.Context, req *contactsv1.SetProfileRequest)
 
 func (s device) profile() *contactsv1.Profile {
 	return &contactsv1.Profile{Odid: s.node.Identity.Self().String(), Name: s.node.Name()}
+}
+
+func (s device) GetSettings(context.Context, *contactsv1.GetSettingsRequest) (*contactsv1.GetSettingsResponse, error) {
+	set, err := s.settings()
+	return &contactsv1.GetSettingsResponse{Settings: set}, err
+}
+
+func (s device) SetSettings(_ context.Context, req *contactsv1.SetSettingsRequest) (*contactsv1.SetSettingsResponse, error) {
+	if req.Gossip != nil {
+		if err := s.node.SetGossip(*req.Gossip); err != nil {
+			return nil, err
+		}
+	}
+	set, err := s.settings()
+	return &contactsv1.SetSettingsResponse{Settings: set}, err
+}
+
+func (s device) settings() (*contactsv1.Settings, error) {
+	gossip, err := s.node.Gossip()
+	return &contactsv1.Settings{Gossip: gossip}, err
 }

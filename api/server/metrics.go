@@ -112,7 +112,9 @@ func (s *Server) metrics() ([]family, error) {
 	}
 	list = append(list, s.messageMetrics()...)
 	list = append(list, s.connectionMetrics()...)
-	list = append(list, s.streamMetrics(), s.sessionMetrics(), s.presenceMetrics(), s.counts.family())
+	list = append(list, s.streamMetrics(), s.sessionMetrics(), s.presenceMetrics())
+	list = append(list, s.gossipMetrics()...)
+	list = append(list, s.counts.family())
 	return append(list, s.processMetrics()...), nil
 }
 
@@ -163,7 +165,17 @@ func (s *Server) presenceMetrics() family {
 	d := s.node.Presence.Dropped()
 	return counter("presence_dropped_total", "Presence beacons that were not taken.",
 		of(d.Forged, "reason", "forged"), of(d.Malformed, "reason", "malformed"), of(d.Oversized, "reason", "oversized"),
-		of(d.Stale, "reason", "stale"), of(d.Replayed, "reason", "replayed"), of(d.NotPermitted, "reason", "not_permitted"))
+		of(d.Stale, "reason", "stale"), of(d.Replayed, "reason", "replayed"), of(d.NotPermitted, "reason", "not_permitted"),
+		of(d.Unasked, "reason", "unasked"), of(d.TooMany, "reason", "too_many"))
+}
+
+func (s *Server) gossipMetrics() []family {
+	n, links := s.node.Presence.Gossip()
+	return []family{
+		gauge("gossip_links", "Connected contacts that presence is passed on with.", float64(links)),
+		counter("gossip_beacons_total", "Presence beacons that came through others, and that were passed on.",
+			of(n.Taken, "step", "taken"), of(n.Known, "step", "known"), of(n.Passed, "step", "passed")),
+	}
 }
 
 func (s *Server) processMetrics() []family {

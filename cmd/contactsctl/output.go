@@ -155,7 +155,9 @@ func presenceText(p *contactsv1.Presence, now time.Time) string {
 	if p.GetText() != "" {
 		s += fmt.Sprintf(" (%s)", safe(p.Text))
 	}
-	if p.GetLastSeen() != nil && (s == "unknown" || s == "offline") {
+	if p.GetRelayed() && s != "offline" {
+		s += ", as others heard " + ago(p.LastSeen, now)
+	} else if p.GetLastSeen() != nil && (s == "unknown" || s == "offline") {
 		s += ", seen " + ago(p.LastSeen, now)
 	}
 	return s

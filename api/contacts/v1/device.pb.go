@@ -82,7 +82,9 @@ type GetStatusResponse struct {
 	// Size of the store's file in bytes: a double, since a uint64 is a string in JSON.
 	StoreBytes float64 `protobuf:"fixed64,12,opt,name=store_bytes,json=storeBytes,proto3" json:"store_bytes,omitempty"`
 	// Whether a code or link is shown.
-	PairingOpen   bool `protobuf:"varint,13,opt,name=pairing_open,json=pairingOpen,proto3" json:"pairing_open,omitempty"`
+	PairingOpen bool `protobuf:"varint,13,opt,name=pairing_open,json=pairingOpen,proto3" json:"pairing_open,omitempty"`
+	// Connected contacts that pass on, and are passed on, the presence of others.
+	Relaying      uint32 `protobuf:"varint,14,opt,name=relaying,proto3" json:"relaying,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -206,6 +208,13 @@ func (x *GetStatusResponse) GetPairingOpen() bool {
 		return x.PairingOpen
 	}
 	return false
+}
+
+func (x *GetStatusResponse) GetRelaying() uint32 {
+	if x != nil {
+		return x.Relaying
+	}
+	return 0
 }
 
 // Profile is what a device tells of itself.
@@ -431,12 +440,228 @@ func (x *SetProfileResponse) GetProfile() *Profile {
 	return nil
 }
 
+// Settings of this device.
+type Settings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether presence goes on through contacts that both sides have: with it off
+	// only connected contacts see each other's. A contact with which this device
+	// gossips sees which of its own contacts this device knows.
+	Gossip        bool `protobuf:"varint,1,opt,name=gossip,proto3" json:"gossip,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Settings) Reset() {
+	*x = Settings{}
+	mi := &file_contacts_v1_device_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Settings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Settings) ProtoMessage() {}
+
+func (x *Settings) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_device_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Settings.ProtoReflect.Descriptor instead.
+func (*Settings) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_device_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Settings) GetGossip() bool {
+	if x != nil {
+		return x.Gossip
+	}
+	return false
+}
+
+type GetSettingsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSettingsRequest) Reset() {
+	*x = GetSettingsRequest{}
+	mi := &file_contacts_v1_device_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSettingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSettingsRequest) ProtoMessage() {}
+
+func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_device_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
+func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_device_proto_rawDescGZIP(), []int{8}
+}
+
+type GetSettingsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Settings      *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSettingsResponse) Reset() {
+	*x = GetSettingsResponse{}
+	mi := &file_contacts_v1_device_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSettingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSettingsResponse) ProtoMessage() {}
+
+func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_device_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
+func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_device_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GetSettingsResponse) GetSettings() *Settings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+type SetSettingsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Gossip        *bool                  `protobuf:"varint,1,opt,name=gossip,proto3,oneof" json:"gossip,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSettingsRequest) Reset() {
+	*x = SetSettingsRequest{}
+	mi := &file_contacts_v1_device_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSettingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSettingsRequest) ProtoMessage() {}
+
+func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_device_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
+func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_device_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SetSettingsRequest) GetGossip() bool {
+	if x != nil && x.Gossip != nil {
+		return *x.Gossip
+	}
+	return false
+}
+
+type SetSettingsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Settings      *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSettingsResponse) Reset() {
+	*x = SetSettingsResponse{}
+	mi := &file_contacts_v1_device_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSettingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSettingsResponse) ProtoMessage() {}
+
+func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_device_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
+func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_device_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SetSettingsResponse) GetSettings() *Settings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
 var File_contacts_v1_device_proto protoreflect.FileDescriptor
 
 const file_contacts_v1_device_proto_rawDesc = "" +
 	"\n" +
 	"\x18contacts/v1/device.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/presence.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
-	"\x10GetStatusRequest\"\x9d\x03\n" +
+	"\x10GetStatusRequest\"\xb9\x03\n" +
 	"\x11GetStatusResponse\x12\x12\n" +
 	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -453,7 +678,8 @@ const file_contacts_v1_device_proto_rawDesc = "" +
 	"\x05store\x18\v \x01(\tR\x05store\x12\x1f\n" +
 	"\vstore_bytes\x18\f \x01(\x01R\n" +
 	"storeBytes\x12!\n" +
-	"\fpairing_open\x18\r \x01(\bR\vpairingOpen\"1\n" +
+	"\fpairing_open\x18\r \x01(\bR\vpairingOpen\x12\x1a\n" +
+	"\brelaying\x18\x0e \x01(\rR\brelaying\"1\n" +
 	"\aProfile\x12\x12\n" +
 	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"\x13\n" +
@@ -464,13 +690,25 @@ const file_contacts_v1_device_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01B\a\n" +
 	"\x05_name\"D\n" +
 	"\x12SetProfileResponse\x12.\n" +
-	"\aprofile\x18\x01 \x01(\v2\x14.contacts.v1.ProfileR\aprofile2\xf9\x01\n" +
+	"\aprofile\x18\x01 \x01(\v2\x14.contacts.v1.ProfileR\aprofile\"\"\n" +
+	"\bSettings\x12\x16\n" +
+	"\x06gossip\x18\x01 \x01(\bR\x06gossip\"\x14\n" +
+	"\x12GetSettingsRequest\"H\n" +
+	"\x13GetSettingsResponse\x121\n" +
+	"\bsettings\x18\x01 \x01(\v2\x15.contacts.v1.SettingsR\bsettings\"<\n" +
+	"\x12SetSettingsRequest\x12\x1b\n" +
+	"\x06gossip\x18\x01 \x01(\bH\x00R\x06gossip\x88\x01\x01B\t\n" +
+	"\a_gossip\"H\n" +
+	"\x13SetSettingsResponse\x121\n" +
+	"\bsettings\x18\x01 \x01(\v2\x15.contacts.v1.SettingsR\bsettings2\x9d\x03\n" +
 	"\rDeviceService\x12J\n" +
 	"\tGetStatus\x12\x1d.contacts.v1.GetStatusRequest\x1a\x1e.contacts.v1.GetStatusResponse\x12M\n" +
 	"\n" +
 	"GetProfile\x12\x1e.contacts.v1.GetProfileRequest\x1a\x1f.contacts.v1.GetProfileResponse\x12M\n" +
 	"\n" +
-	"SetProfile\x12\x1e.contacts.v1.SetProfileRequest\x1a\x1f.contacts.v1.SetProfileResponseB&Z$contactsd/api/contacts/v1;contactsv1b\x06proto3"
+	"SetProfile\x12\x1e.contacts.v1.SetProfileRequest\x1a\x1f.contacts.v1.SetProfileResponse\x12P\n" +
+	"\vGetSettings\x12\x1f.contacts.v1.GetSettingsRequest\x1a .contacts.v1.GetSettingsResponse\x12P\n" +
+	"\vSetSettings\x12\x1f.contacts.v1.SetSettingsRequest\x1a .contacts.v1.SetSettingsResponseB&Z$contactsd/api/contacts/v1;contactsv1b\x06proto3"
 
 var (
 	file_contacts_v1_device_proto_rawDescOnce sync.Once
@@ -484,7 +722,7 @@ func file_contacts_v1_device_proto_rawDescGZIP() []byte {
 	return file_contacts_v1_device_proto_rawDescData
 }
 
-var file_contacts_v1_device_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_contacts_v1_device_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_contacts_v1_device_proto_goTypes = []any{
 	(*GetStatusRequest)(nil),      // 0: contacts.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),     // 1: contacts.v1.GetStatusResponse
@@ -493,25 +731,36 @@ var file_contacts_v1_device_proto_goTypes = []any{
 	(*GetProfileResponse)(nil),    // 4: contacts.v1.GetProfileResponse
 	(*SetProfileRequest)(nil),     // 5: contacts.v1.SetProfileRequest
 	(*SetProfileResponse)(nil),    // 6: contacts.v1.SetProfileResponse
-	(*Presence)(nil),              // 7: contacts.v1.Presence
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*Settings)(nil),              // 7: contacts.v1.Settings
+	(*GetSettingsRequest)(nil),    // 8: contacts.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),   // 9: contacts.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),    // 10: contacts.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),   // 11: contacts.v1.SetSettingsResponse
+	(*Presence)(nil),              // 12: contacts.v1.Presence
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_contacts_v1_device_proto_depIdxs = []int32{
-	7, // 0: contacts.v1.GetStatusResponse.presence:type_name -> contacts.v1.Presence
-	8, // 1: contacts.v1.GetStatusResponse.started_at:type_name -> google.protobuf.Timestamp
-	2, // 2: contacts.v1.GetProfileResponse.profile:type_name -> contacts.v1.Profile
-	2, // 3: contacts.v1.SetProfileResponse.profile:type_name -> contacts.v1.Profile
-	0, // 4: contacts.v1.DeviceService.GetStatus:input_type -> contacts.v1.GetStatusRequest
-	3, // 5: contacts.v1.DeviceService.GetProfile:input_type -> contacts.v1.GetProfileRequest
-	5, // 6: contacts.v1.DeviceService.SetProfile:input_type -> contacts.v1.SetProfileRequest
-	1, // 7: contacts.v1.DeviceService.GetStatus:output_type -> contacts.v1.GetStatusResponse
-	4, // 8: contacts.v1.DeviceService.GetProfile:output_type -> contacts.v1.GetProfileResponse
-	6, // 9: contacts.v1.DeviceService.SetProfile:output_type -> contacts.v1.SetProfileResponse
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	12, // 0: contacts.v1.GetStatusResponse.presence:type_name -> contacts.v1.Presence
+	13, // 1: contacts.v1.GetStatusResponse.started_at:type_name -> google.protobuf.Timestamp
+	2,  // 2: contacts.v1.GetProfileResponse.profile:type_name -> contacts.v1.Profile
+	2,  // 3: contacts.v1.SetProfileResponse.profile:type_name -> contacts.v1.Profile
+	7,  // 4: contacts.v1.GetSettingsResponse.settings:type_name -> contacts.v1.Settings
+	7,  // 5: contacts.v1.SetSettingsResponse.settings:type_name -> contacts.v1.Settings
+	0,  // 6: contacts.v1.DeviceService.GetStatus:input_type -> contacts.v1.GetStatusRequest
+	3,  // 7: contacts.v1.DeviceService.GetProfile:input_type -> contacts.v1.GetProfileRequest
+	5,  // 8: contacts.v1.DeviceService.SetProfile:input_type -> contacts.v1.SetProfileRequest
+	8,  // 9: contacts.v1.DeviceService.GetSettings:input_type -> contacts.v1.GetSettingsRequest
+	10, // 10: contacts.v1.DeviceService.SetSettings:input_type -> contacts.v1.SetSettingsRequest
+	1,  // 11: contacts.v1.DeviceService.GetStatus:output_type -> contacts.v1.GetStatusResponse
+	4,  // 12: contacts.v1.DeviceService.GetProfile:output_type -> contacts.v1.GetProfileResponse
+	6,  // 13: contacts.v1.DeviceService.SetProfile:output_type -> contacts.v1.SetProfileResponse
+	9,  // 14: contacts.v1.DeviceService.GetSettings:output_type -> contacts.v1.GetSettingsResponse
+	11, // 15: contacts.v1.DeviceService.SetSettings:output_type -> contacts.v1.SetSettingsResponse
+	11, // [11:16] is the sub-list for method output_type
+	6,  // [6:11] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_device_proto_init() }
@@ -521,13 +770,14 @@ func file_contacts_v1_device_proto_init() {
 	}
 	file_contacts_v1_presence_proto_init()
 	file_contacts_v1_device_proto_msgTypes[5].OneofWrappers = []any{}
+	file_contacts_v1_device_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contacts_v1_device_proto_rawDesc), len(file_contacts_v1_device_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -32,8 +32,11 @@ type Presence struct {
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	// Since when the state holds.
 	Since *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
-	// When the device was last heard of.
-	LastSeen      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	// When the device last said something.
+	LastSeen *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	// Whether the state came through other contacts: the device is not connected
+	// here, and its state holds for 15 minutes after last_seen at most.
+	Relayed       bool `protobuf:"varint,5,opt,name=relayed,proto3" json:"relayed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -94,6 +97,13 @@ func (x *Presence) GetLastSeen() *timestamppb.Timestamp {
 		return x.LastSeen
 	}
 	return nil
+}
+
+func (x *Presence) GetRelayed() bool {
+	if x != nil {
+		return x.Relayed
+	}
+	return false
 }
 
 type GetPresenceRequest struct {
@@ -376,12 +386,13 @@ var File_contacts_v1_presence_proto protoreflect.FileDescriptor
 
 const file_contacts_v1_presence_proto_rawDesc = "" +
 	"\n" +
-	"\x1acontacts/v1/presence.proto\x12\vcontacts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x01\n" +
+	"\x1acontacts/v1/presence.proto\x12\vcontacts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x01\n" +
 	"\bPresence\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x120\n" +
 	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x127\n" +
-	"\tlast_seen\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\".\n" +
+	"\tlast_seen\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\x12\x18\n" +
+	"\arelayed\x18\x05 \x01(\bR\arelayed\".\n" +
 	"\x12GetPresenceRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\"H\n" +
 	"\x13GetPresenceResponse\x121\n" +

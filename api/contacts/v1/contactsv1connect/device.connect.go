@@ -41,6 +41,12 @@ const (
 	// DeviceServiceSetProfileProcedure is the fully-qualified name of the DeviceService's SetProfile
 	// RPC.
 	DeviceServiceSetProfileProcedure = "/contacts.v1.DeviceService/SetProfile"
+	// DeviceServiceGetSettingsProcedure is the fully-qualified name of the DeviceService's GetSettings
+	// RPC.
+	DeviceServiceGetSettingsProcedure = "/contacts.v1.DeviceService/GetSettings"
+	// DeviceServiceSetSettingsProcedure is the fully-qualified name of the DeviceService's SetSettings
+	// RPC.
+	DeviceServiceSetSettingsProcedure = "/contacts.v1.DeviceService/SetSettings"
 )
 
 // DeviceServiceClient is a client for the contacts.v1.DeviceService service.
@@ -51,6 +57,10 @@ type DeviceServiceClient interface {
 	GetProfile(context.Context, *v1.GetProfileRequest) (*v1.GetProfileResponse, error)
 	// SetProfile changes the fields that are present.
 	SetProfile(context.Context, *v1.SetProfileRequest) (*v1.SetProfileResponse, error)
+	// GetSettings returns what the user can set of this device's behaviour.
+	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error)
+	// SetSettings changes the fields that are present.
+	SetSettings(context.Context, *v1.SetSettingsRequest) (*v1.SetSettingsResponse, error)
 }
 
 // NewDeviceServiceClient constructs a client for the contacts.v1.DeviceService service. By default,
@@ -82,14 +92,28 @@ func NewDeviceServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(deviceServiceMethods.ByName("SetProfile")),
 			connect.WithClientOptions(opts...),
 		),
+		getSettings: connect.NewClient[v1.GetSettingsRequest, v1.GetSettingsResponse](
+			httpClient,
+			baseURL+DeviceServiceGetSettingsProcedure,
+			connect.WithSchema(deviceServiceMethods.ByName("GetSettings")),
+			connect.WithClientOptions(opts...),
+		),
+		setSettings: connect.NewClient[v1.SetSettingsRequest, v1.SetSettingsResponse](
+			httpClient,
+			baseURL+DeviceServiceSetSettingsProcedure,
+			connect.WithSchema(deviceServiceMethods.ByName("SetSettings")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // deviceServiceClient implements DeviceServiceClient.
 type deviceServiceClient struct {
-	getStatus  *connect.Client[v1.GetStatusRequest, v1.GetStatusResponse]
-	getProfile *connect.Client[v1.GetProfileRequest, v1.GetProfileResponse]
-	setProfile *connect.Client[v1.SetProfileRequest, v1.SetProfileResponse]
+	getStatus   *connect.Client[v1.GetStatusRequest, v1.GetStatusResponse]
+	getProfile  *connect.Client[v1.GetProfileRequest, v1.GetProfileResponse]
+	setProfile  *connect.Client[v1.SetProfileRequest, v1.SetProfileResponse]
+	getSettings *connect.Client[v1.GetSettingsRequest, v1.GetSettingsResponse]
+	setSettings *connect.Client[v1.SetSettingsRequest, v1.SetSettingsResponse]
 }
 
 // GetStatus calls contacts.v1.DeviceService.GetStatus.
@@ -119,6 +143,24 @@ func (c *deviceServiceClient) SetProfile(ctx context.Context, req *v1.SetProfile
 	return nil, err
 }
 
+// GetSettings calls contacts.v1.DeviceService.GetSettings.
+func (c *deviceServiceClient) GetSettings(ctx context.Context, req *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error) {
+	response, err := c.getSettings.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SetSettings calls contacts.v1.DeviceService.SetSettings.
+func (c *deviceServiceClient) SetSettings(ctx context.Context, req *v1.SetSettingsRequest) (*v1.SetSettingsResponse, error) {
+	response, err := c.setSettings.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // DeviceServiceHandler is an implementation of the contacts.v1.DeviceService service.
 type DeviceServiceHandler interface {
 	// GetStatus tells who this device is and how it is doing.
@@ -127,6 +169,10 @@ type DeviceServiceHandler interface {
 	GetProfile(context.Context, *v1.GetProfileRequest) (*v1.GetProfileResponse, error)
 	// SetProfile changes the fields that are present.
 	SetProfile(context.Context, *v1.SetProfileRequest) (*v1.SetProfileResponse, error)
+	// GetSettings returns what the user can set of this device's behaviour.
+	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error)
+	// SetSettings changes the fields that are present.
+	SetSettings(context.Context, *v1.SetSettingsRequest) (*v1.SetSettingsResponse, error)
 }
 
 // NewDeviceServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -154,6 +200,18 @@ func NewDeviceServiceHandler(svc DeviceServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(deviceServiceMethods.ByName("SetProfile")),
 		connect.WithHandlerOptions(opts...),
 	)
+	deviceServiceGetSettingsHandler := connect.NewUnaryHandlerSimple(
+		DeviceServiceGetSettingsProcedure,
+		svc.GetSettings,
+		connect.WithSchema(deviceServiceMethods.ByName("GetSettings")),
+		connect.WithHandlerOptions(opts...),
+	)
+	deviceServiceSetSettingsHandler := connect.NewUnaryHandlerSimple(
+		DeviceServiceSetSettingsProcedure,
+		svc.SetSettings,
+		connect.WithSchema(deviceServiceMethods.ByName("SetSettings")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/contacts.v1.DeviceService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case DeviceServiceGetStatusProcedure:
@@ -162,6 +220,10 @@ func NewDeviceServiceHandler(svc DeviceServiceHandler, opts ...connect.HandlerOp
 			deviceServiceGetProfileHandler.ServeHTTP(w, r)
 		case DeviceServiceSetProfileProcedure:
 			deviceServiceSetProfileHandler.ServeHTTP(w, r)
+		case DeviceServiceGetSettingsProcedure:
+			deviceServiceGetSettingsHandler.ServeHTTP(w, r)
+		case DeviceServiceSetSettingsProcedure:
+			deviceServiceSetSettingsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -181,4 +243,12 @@ func (UnimplementedDeviceServiceHandler) GetProfile(context.Context, *v1.GetProf
 
 func (UnimplementedDeviceServiceHandler) SetProfile(context.Context, *v1.SetProfileRequest) (*v1.SetProfileResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.DeviceService.SetProfile is not implemented"))
+}
+
+func (UnimplementedDeviceServiceHandler) GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.DeviceService.GetSettings is not implemented"))
+}
+
+func (UnimplementedDeviceServiceHandler) SetSettings(context.Context, *v1.SetSettingsRequest) (*v1.SetSettingsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.DeviceService.SetSettings is not implemented"))
 }
