@@ -25,6 +25,7 @@ type Transport interface {
 	transport.Network
 	transport.Addresses
 	transport.Routes
+	transport.Disconnecter
 	Run(ctx context.Context) error
 }
 
@@ -86,6 +87,9 @@ func New(cfg Config) (*Node, error) {
 		DropStaged: func(tx *store.Tx, peer contact.ODID, until time.Time) error {
 			return n.Pairing.DropStaged(tx, peer, until)
 		},
+		Disconnect: cfg.Transport.Disconnect,
+		Leaving:    func(peer contact.ODID) { n.Presence.Part(peer) },
+		Owes:       func(tx *store.Tx, peer contact.ODID) (bool, error) { return n.Presence.Owes(tx, peer) },
 		Changed: func(peer contact.ODID) {
 			n.Presence.RelationChanged(peer)
 			n.Message.Wake(peer)
@@ -115,7 +119,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n.Message, err = message.New(message.Config{
-		DB: cfg.DB, Network: cfg.Transport, Relation: n.Relation.View, Log: cfg.Log,
+		DB: cfg.DB, Network: used{cfg.Transport, n.Relation.Used}, Relation: n.Relation.View, Log: cfg.Log,
 		Dialable: func(peer contact.ODID) bool {
 			return cfg.Transport.Knows(peer) || len(n.Relation.Where(peer)) > 0
 		},
@@ -126,7 +130,7 @@ func New(cfg Config) (*Node, error) {
 	cfg.Transport.Serve(relation.Protocol, n.gate(contact.ServiceRelation, n.Relation.Handle))
 	cfg.Transport.Serve(pairing.Protocol, n.gate(contact.ServicePairing, n.Pairing.Handle))
 	cfg.Transport.Serve(presence.Protocol, n.gate(contact.ServicePresence, n.Presence.Handle))
-	cfg.Transport.Serve(message.Protocol, n.gate(contact.ServiceMessages, n.Message.Handle))
+	cfg.Transport.Serve(message.Protocol, n.gate(contact.ServiceMessages, n.using(n.Message.Handle)))
 	cfg.Transport.Serve(presence.GossipProtocol, n.gate(contact.ServiceGossip, n.Presence.HandleGossip))
 	return n, nil
 }

@@ -24,6 +24,7 @@ type origin struct {
 	dirty bool      // heard was not saved yet
 
 	relayed bool      // the state came through others, or its origin made room: it holds until a time
+	holds   time.Time // until then, if relayed
 	until   time.Time // when the newest beacon ends
 
 	held   bool // key is the one that the origin handed over
@@ -46,7 +47,8 @@ func newOrigin(peer contact.ODID, row seen) *origin {
 // inbound is one stream of an origin.
 type inbound struct {
 	transport.Stream
-	from *origin
+	from   *origin
+	parted bool // this device ends the connection; guarded by Service.mu
 }
 
 func (o *origin) presence() Presence {
@@ -66,7 +68,7 @@ func (s *Service) enter(st transport.Stream) (*inbound, error) {
 		o = newOrigin(peer, row)
 		s.origins[peer] = o
 	}
-	in := &inbound{st, o}
+	in := &inbound{Stream: st, from: o}
 	before := o.in
 	o.in = in
 	s.mu.Unlock()
@@ -84,13 +86,19 @@ func (s *Service) sighting(peer contact.ODID) (row seen, ok bool, err error) {
 	return row, ok, err
 }
 
-// leave makes the origin's state unknown unless it said goodbye or came back already.
-func (s *Service) leave(in *inbound) {
+// leave makes the origin's state unknown unless it said goodbye or came back
+// already. After a connection that one of the two ended on purpose, since it has no
+// room, the state holds for a while.
+func (s *Service) leave(in *inbound, clean bool) {
 	o := in.from
 	s.mu.Lock()
 	if o.in == in {
 		o.in = nil
-		if o.state != Offline && !o.relayed {
+		switch {
+		case o.state == Unknown || o.state == Offline || o.relayed:
+		case clean || in.parted:
+			o.relayed, o.holds = true, time.Now().Add(validity)
+		default:
 			s.unknown(in.Peer(), o)
 		}
 		s.seek(o, nil, 1)

@@ -56,7 +56,7 @@ func (s *Service) Handle(ctx context.Context, st transport.Stream, d contact.Dec
 		stop := context.AfterFunc(ctx, func() { _ = st.Reset() })
 		err = s.listen(ctx, in)
 		stop()
-		s.leave(in)
+		s.leave(in, errors.Is(err, io.EOF))
 	}
 	if errors.Is(err, io.EOF) {
 		_ = st.Close()

@@ -24,6 +24,12 @@ type minted struct {
 type sender struct {
 	cancel context.CancelFunc
 	retry  chan struct{} // holds one element if a failed stream is to be tried again at once
+	part   chan struct{} // holds one element if the stream is to end without a farewell
+	done   chan struct{} // closed when it has ended
+}
+
+func newSender(cancel context.CancelFunc) *sender {
+	return &sender{cancel, make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{})}
 }
 
 // mayTell is the rule of who is told.
@@ -45,7 +51,9 @@ func (s *Service) update(ctx context.Context, running *sync.WaitGroup) error {
 	s.asked = make(map[contact.ODID]bool)
 	connected := make([]contact.ODID, 0, len(s.connected))
 	for peer := range s.connected {
-		connected = append(connected, peer)
+		if !s.parted[peer] {
+			connected = append(connected, peer)
+		}
 	}
 	s.mu.Unlock()
 
@@ -83,7 +91,7 @@ func (s *Service) update(ctx context.Context, running *sync.WaitGroup) error {
 	s.mu.Lock()
 	var start []contact.ODID
 	for peer, snd := range s.senders {
-		if !peers[peer].told {
+		if !peers[peer].told && !s.parted[peer] {
 			snd.cancel()
 		} else if asked[peer] {
 			select {
@@ -118,7 +126,7 @@ func (s *Service) update(ctx context.Context, running *sync.WaitGroup) error {
 	}
 	for _, peer := range start {
 		peerCtx, cancel := context.WithCancel(ctx)
-		snd := &sender{cancel, make(chan struct{}, 1)}
+		snd := newSender(cancel)
 		s.mu.Lock()
 		s.senders[peer] = snd
 		s.mu.Unlock()
@@ -126,7 +134,7 @@ func (s *Service) update(ctx context.Context, running *sync.WaitGroup) error {
 	}
 	for _, peer := range links {
 		peerCtx, cancel := context.WithCancel(ctx)
-		k := &sender{cancel, make(chan struct{}, 1)}
+		k := newSender(cancel)
 		s.mu.Lock()
 		s.linkers[peer] = k
 		s.mu.Unlock()
@@ -230,12 +238,13 @@ func (s *Service) send(ctx context.Context, peer contact.ODID, snd *sender) {
 		s.mu.Lock()
 		delete(s.senders, peer)
 		s.mu.Unlock()
+		close(snd.done)
 		s.poke()
 	}()
 	wait := firstRetry
 	for {
 		began := time.Now()
-		err := s.tell(ctx, peer)
+		err := s.tell(ctx, peer, snd)
 		if err == nil || errors.Is(err, errNotAllowed) || ctx.Err() != nil {
 			return
 		}

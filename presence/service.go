@@ -78,7 +78,8 @@ type Service struct {
 	links     map[contact.ODID]*link
 	linkers   map[contact.ODID]*sender // that open links
 	shuns     map[contact.ODID]time.Time
-	chased    map[*origin]struct{} // of which news were offered that have not come
+	parted    map[contact.ODID]bool // connections that are about to be ended on purpose
+	chased    map[*origin]struct{}  // of which news were offered that have not come
 }
 
 // New returns a service with what the store holds. It starts nothing.
@@ -101,6 +102,7 @@ func New(cfg Config) (*Service, error) {
 		links:     make(map[contact.ODID]*link),
 		linkers:   make(map[contact.ODID]*sender),
 		shuns:     make(map[contact.ODID]time.Time),
+		parted:    make(map[contact.ODID]bool),
 		chased:    make(map[*origin]struct{}),
 	}
 	err := cfg.DB.View(func(tx *store.Tx) error {
@@ -201,6 +203,7 @@ func (s *Service) connection(peer contact.ODID, connected bool) {
 		s.connected[peer] = true
 	} else {
 		delete(s.connected, peer)
+		delete(s.parted, peer)
 		for _, snd := range []*sender{s.senders[peer], s.linkers[peer]} {
 			if snd != nil {
 				snd.cancel()

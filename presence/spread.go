@@ -363,6 +363,7 @@ func (s *Service) become(o *origin, b beacon, spoke time.Time, ahead time.Durati
 	changed := o.state != b.State || o.text != b.Text
 	o.state, o.text, o.since, o.seq = b.State, b.Text, since, b.Seq
 	o.until = fromMilli(b.Sent).Add(ahead + time.Duration(b.Validity)*time.Second)
+	o.holds = o.until
 	if spoke.After(o.heard) {
 		o.heard = spoke
 	}
@@ -377,7 +378,7 @@ func (s *Service) become(o *origin, b beacon, spoke time.Time, ahead time.Durati
 func (s *Service) expire(now time.Time) {
 	s.mu.Lock()
 	for peer, o := range s.origins {
-		if o.relayed && o.state != Unknown && o.state != Offline && !now.Before(o.until) {
+		if o.relayed && o.state != Unknown && o.state != Offline && !now.Before(o.holds) {
 			s.unknown(peer, o)
 		}
 		if o.sealed == nil {

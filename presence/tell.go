@@ -19,7 +19,7 @@ var (
 
 // tell opens a stream to peer and tells it what is and what changes. It returns
 // nil when the last word is said.
-func (s *Service) tell(ctx context.Context, peer contact.ODID) (err error) {
+func (s *Service) tell(ctx context.Context, peer contact.ODID, snd *sender) (err error) {
 	openCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	st, err := s.cfg.Network.Open(openCtx, peer, Protocol)
@@ -72,6 +72,9 @@ func (s *Service) tell(ctx context.Context, peer contact.ODID) (err error) {
 		case <-ended:
 			err = errEnded
 		case <-changed:
+		case <-snd.part:
+			timer.Stop()
+			return conclude(ctx, st, ended)
 		case <-timer.C:
 			if next != nil {
 				err = next()

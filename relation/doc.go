@@ -31,11 +31,12 @@
 // "/contacts/relation/1", one exchange a stream, frames of transport.WriteFrame
 // holding at most 12 KiB of CBOR:
 //
-//	opener → {1: mine, 2: yours, 3: addresses}   mine: own newest signed statement
+//	opener → {1: mine, 2: yours, 3: addresses, 4: full}   mine: own newest signed statement
 //	opener ← {1: mine, 2: yours, 3: addresses}   yours: the newest held of the receiver's,
 //	opener → {1: mine, 2: yours}                 which acknowledges it; mine only if it is a newer one;
 //	                                             not sent if there is nothing to say
 //
+// full says that the opener ends the connection, for which it has no room.
 // A signed statement is {1: bytes, 2: signature}. Addresses are sent to listed
 // contacts only. A stranger gets its own statement back as yours, whatever it
 // says, and nothing else: so do a removed and a blocked device.

@@ -26,6 +26,7 @@ type frame struct {
 	Mine      *contact.Signed     `cbor:"1,keyasint,omitempty"`
 	Yours     *contact.Signed     `cbor:"2,keyasint,omitempty"`
 	Addresses []transport.Address `cbor:"3,keyasint,omitempty"`
+	Full      bool                `cbor:"4,keyasint,omitempty"`
 }
 
 func (f frame) check() error {
@@ -97,6 +98,11 @@ func (s *Service) say(peer contact.ODID) (frame, error) {
 // Exchange opens a stream to peer, shows it what this device says and takes what
 // it says. When it returns nil both sides hold the other's newest statement.
 func (s *Service) Exchange(ctx context.Context, peer contact.ODID) error {
+	return s.meet(ctx, peer, false)
+}
+
+// meet is Exchange; with full it says that there is no room for the connection.
+func (s *Service) meet(ctx context.Context, peer contact.ODID, full bool) error {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
 	st, err := s.cfg.Network.Open(ctx, peer, Protocol)
@@ -106,18 +112,19 @@ func (s *Service) Exchange(ctx context.Context, peer contact.ODID) error {
 	defer st.Close()
 	stop := context.AfterFunc(ctx, func() { st.Reset() })
 	defer stop()
-	if err := s.exchange(st, peer); err != nil {
+	if err := s.exchange(st, peer, full); err != nil {
 		st.Reset()
 		return fmt.Errorf("exchange statements with %s: %w", peer.Short(), err)
 	}
 	return nil
 }
 
-func (s *Service) exchange(st transport.Stream, peer contact.ODID) error {
+func (s *Service) exchange(st transport.Stream, peer contact.ODID, full bool) error {
 	out, err := s.say(peer)
 	if err != nil {
 		return err
 	}
+	out.Full = full
 	if err := transport.WriteFrame(st, out, maxFrame); err != nil {
 		return err
 	}
@@ -187,6 +194,9 @@ func (s *Service) answer(st transport.Stream) error {
 		}
 		if step > 0 {
 			return nil
+		}
+		if in.Full {
+			s.inbox.put(notice{peer, full})
 		}
 		out, err := s.say(peer)
 		if err != nil {

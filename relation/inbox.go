@@ -19,6 +19,7 @@ const (
 	paired                     // the pairing itself exchanges; look whether it could
 	connected                  // a connection came
 	disconnected               // the last connection went
+	full                       // the peer has no room for a connection without a reason
 )
 
 // inbox hands notices to Run in order. Putting never blocks, and there is at

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"contactsd/contact"
@@ -41,6 +42,15 @@ type Config struct {
 	DropStaged func(tx *store.Tx, peer contact.ODID, until time.Time) error
 	// Changed is called after every durable change of a relation. It must not block.
 	Changed func(peer contact.ODID)
+
+	// Budget is how many connections with contacts are kept, 64 if 0. Disconnect
+	// ends one of the others, nil if the network keeps all; Leaving is called before
+	// and may take some seconds. Owes reports whether there is something to say to
+	// peer for which a connection is worth making that goes beyond the budget.
+	Budget     int
+	Disconnect func(peer contact.ODID)
+	Leaving    func(peer contact.ODID)
+	Owes       func(tx *store.Tx, peer contact.ODID) (bool, error)
 }
 
 // Service is the relation feature of one device.
@@ -50,6 +60,9 @@ type Service struct {
 	log    *slog.Logger
 	inbox  *inbox
 	keeper *keeper
+
+	usedMu sync.Mutex
+	used   map[contact.ODID]time.Time
 }
 
 // New returns a service; Run starts it.
@@ -72,7 +85,16 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Changed == nil {
 		cfg.Changed = func(contact.ODID) {}
 	}
-	s := &Service{cfg: cfg, self: cfg.Identity.Self(), log: cfg.Log, inbox: newInbox()}
+	if cfg.Budget == 0 {
+		cfg.Budget = budget
+	}
+	if cfg.Leaving == nil {
+		cfg.Leaving = func(contact.ODID) {}
+	}
+	if cfg.Owes == nil {
+		cfg.Owes = func(*store.Tx, contact.ODID) (bool, error) { return false, nil }
+	}
+	s := &Service{cfg: cfg, self: cfg.Identity.Self(), log: cfg.Log, inbox: newInbox(), used: make(map[contact.ODID]time.Time)}
 	s.keeper = newKeeper(s)
 	if err := s.index(); err != nil {
 		return nil, fmt.Errorf("relation: %w", err)
@@ -198,4 +220,7 @@ func onList(v contact.View) bool {
 }
 
 // touch asks Run to exchange statements with peer soon.
-func (s *Service) touch(peer contact.ODID) { s.inbox.put(notice{peer, said}) }
+func (s *Service) touch(peer contact.ODID) {
+	s.Used(peer)
+	s.inbox.put(notice{peer, said})
+}

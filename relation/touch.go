@@ -18,7 +18,8 @@ const (
 	lastRetry  = 15 * time.Minute
 
 	walkEvery = 5 * time.Minute
-	walkPart  = 64 // devices that are looked at in one go
+	fullEvery = 15 * time.Minute // if there is room for those alone who are owed something
+	walkPart  = 64               // devices that are looked at in one go
 	walkPause = 2 * time.Millisecond
 )
 
@@ -31,7 +32,8 @@ type keeper struct {
 	done    chan result
 
 	mu        sync.Mutex
-	connected map[contact.ODID]bool
+	connected map[contact.ODID]*line
+	rests     map[contact.ODID]time.Time // until when those are left alone that have no room
 	due       map[contact.ODID]*attempt
 	order     schedule       // of due, with entries that are out of date
 	backlog   []contact.ODID // whose time has come while all dials were taken
@@ -42,12 +44,15 @@ type keeper struct {
 	// and a start reads no more than it can use.
 	from   []byte    // where the walk goes on, nil for its beginning
 	walkAt time.Time // when it goes on
+
+	spareAt time.Time // when connections beyond the budget are looked at
 }
 
 func newKeeper(s *Service) *keeper {
 	return &keeper{
 		s: s, done: make(chan result),
-		connected: make(map[contact.ODID]bool), due: make(map[contact.ODID]*attempt),
+		connected: make(map[contact.ODID]*line), rests: make(map[contact.ODID]time.Time),
+		due: make(map[contact.ODID]*attempt),
 	}
 }
 
@@ -122,15 +127,18 @@ func (k *keeper) walk() error {
 	})
 	if err != nil || !more {
 		k.from, k.walkAt = nil, time.Now().Add(walkEvery)
+		if k.full() {
+			k.walkAt = time.Now().Add(fullEvery)
+		}
 	} else {
 		k.walkAt = time.Now().Add(walkPause)
 	}
 	for _, row := range part {
 		peer := contact.ODID(row.Key)
-		if k.connected[peer] || k.due[peer] != nil {
+		if k.connected[peer] != nil || k.due[peer] != nil {
 			continue
 		}
-		if len(row.Value.Addresses) > 0 || k.s.cfg.Addresses.Knows(peer) {
+		if (len(row.Value.Addresses) > 0 || k.s.cfg.Addresses.Knows(peer)) && k.wanted(peer) {
 			k.note(notice{peer, said})
 		}
 	}
@@ -164,13 +172,20 @@ func (k *keeper) note(n notice) {
 	now := time.Now()
 	at := now
 	switch n.why {
+	case full:
+		k.rest(n.peer, now)
+		return
 	case connected:
-		k.connected[n.peer] = true
+		delete(k.rests, n.peer)
+		k.join(n.peer, now)
 	case disconnected:
 		delete(k.connected, n.peer)
 		at = now.Add(firstRetry)
 	case paired:
 		at = now.Add(firstRetry)
+	}
+	if k.connected[n.peer] != nil {
+		k.join(n.peer, now)
 	}
 	a := k.due[n.peer]
 	switch {
@@ -191,7 +206,7 @@ func (k *keeper) note(n notice) {
 	case at.Before(a.last.Add(firstRetry)):
 		at = a.last.Add(firstRetry)
 	}
-	if at.Before(a.at) || a.waits && k.connected[n.peer] {
+	if at.Before(a.at) || a.waits && k.connected[n.peer] != nil {
 		k.plan(n.peer, a, at)
 	}
 }
@@ -205,6 +220,9 @@ func (k *keeper) next() time.Time {
 	if k.idle() && k.walkAt.Before(at) {
 		at = k.walkAt
 	}
+	if k.over() && k.spareAt.Before(at) {
+		at = k.spareAt
+	}
 	return at
 }
 
@@ -213,6 +231,11 @@ func (k *keeper) idle() bool { return len(k.backlog) == 0 && k.dials < maxDials 
 
 // start begins what is due, and walks on while there is room.
 func (k *keeper) start() {
+	if now := time.Now(); k.over() && !now.Before(k.spareAt) {
+		if err := k.spare(now); err != nil {
+			k.s.log.Error("relation: connected contacts can't be read", "err", err)
+		}
+	}
 	k.startDue()
 	if !k.idle() || time.Now().Before(k.walkAt) {
 		return
@@ -243,7 +266,7 @@ func (k *keeper) startDue() {
 		}
 		heap.Pop(&k.order)
 		a := k.due[t.peer]
-		if !k.connected[t.peer] && k.dials == maxDials {
+		if k.connected[t.peer] == nil && k.dials == maxDials {
 			a.waits = true
 			k.backlog = append(k.backlog, t.peer)
 			continue
@@ -255,13 +278,14 @@ func (k *keeper) startDue() {
 // exchange begins an exchange if there is a reason and a way. Else it is
 // forgotten: a connection, something new to say, or the walk brings it back.
 func (k *keeper) exchange(peer contact.ODID, a *attempt) {
-	near := k.connected[peer] || k.s.cfg.Addresses.Knows(peer) || len(k.s.Where(peer)) > 0
-	if !near || !k.s.MayDial(peer) {
+	here := k.connected[peer] != nil
+	near := here || k.s.cfg.Addresses.Knows(peer) || len(k.s.Where(peer)) > 0
+	if !near || !k.s.MayDial(peer) || !here && !k.wanted(peer) {
 		delete(k.due, peer)
 		return
 	}
 	a.running = true
-	if a.dialing = !k.connected[peer]; a.dialing {
+	if a.dialing = !here; a.dialing {
 		k.dials++
 	}
 	k.workers.Go(func() {

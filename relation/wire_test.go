@@ -37,6 +37,7 @@ func TestGoldenBytes(t *testing.T) {
 	}{
 		{"frame", frame{Mine: signed, Yours: signed, Addresses: []transport.Address{"a"}}, "a301a2014101024102" + "02a2014101024102" + "03816161"},
 		{"empty frame", frame{}, "a0"},
+		{"frame without room", frame{Full: true}, "a104f5"},
 		{"device", device{
 			Mine: signed, Theirs: signed, Contact: contactID{7}, Addresses: []transport.Address{"a"},
 			Marks: contact.Marks{Blocked: true, Reported: true, Removed: true, MineSeq: 1, TheirsSeq: 2, AckedSeq: 3, AddedSeq: 4, PartSeq: 5, OldPair: &pair},

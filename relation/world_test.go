@@ -35,6 +35,7 @@ type device struct {
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 	staged staged
+	budget int // of connections, 64 if 0
 }
 
 // staged stands for the pairing feature: what waits for its last step.
@@ -97,6 +98,7 @@ func (d *device) start() {
 	d.db, d.link = db, d.w.net.Device(d.id.Self())
 	s, err := relation.New(relation.Config{
 		DB: db, Identity: d.id, Network: d.link, Addresses: d.link,
+		Budget: d.budget, Disconnect: d.link.Disconnect,
 		Staged: func(_ *store.Tx, peer contact.ODID) (bool, error) {
 			_, ok := d.staged.get(peer)
 			return ok, nil

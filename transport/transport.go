@@ -80,6 +80,13 @@ type Network interface {
 	Watch(f func(peer contact.ODID, connected bool)) (cancel func())
 }
 
+// Disconnecter ends connections that are not wanted any more.
+type Disconnecter interface {
+	// Disconnect ends the connections with the peer, and with them their streams.
+	// Nothing keeps either side from connecting again.
+	Disconnect(peer contact.ODID)
+}
+
 // Addresses is what the node uses to find devices.
 type Addresses interface {
 	// Own returns where this device can be reached directly, as contacts may know.

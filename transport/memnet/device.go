@@ -157,6 +157,20 @@ func (d *Device) Connected() []contact.ODID { return d.peers.List() }
 // Watch implements transport.Network.
 func (d *Device) Watch(f func(contact.ODID, bool)) (cancel func()) { return d.peers.Watch(f) }
 
+// Disconnect implements transport.Disconnecter.
+func (d *Device) Disconnect(peer contact.ODID) {
+	d.net.mu.Lock()
+	var told []*Device
+	for _, c := range slices.Clone(d.conns) {
+		if other := c.dev[1-c.of(d)]; other.id == peer {
+			c.leave(c.of(d), false)
+			told = append(told, d, other)
+		}
+	}
+	d.net.mu.Unlock()
+	deliver(told...)
+}
+
 // Open implements transport.Network. Before Run it waits for it. If the peer is
 // there it costs no latency, but for ErrRefused two.
 func (d *Device) Open(ctx context.Context, peer contact.ODID, p transport.Protocol) (transport.Stream, error) {

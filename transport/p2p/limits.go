@@ -12,13 +12,12 @@ import (
 	"contactsd/transport/internal/inbound"
 )
 
-// What a device takes on. A contact list has hundreds of entries, of which some
-// tens are connected; whoever asks for more than this is broken or hostile.
+// What a device takes on. Of its contacts package relation keeps some tens
+// connected; whoever asks for more than this is broken or hostile.
 const (
-	keptConnections = 64 // trimmed to, strangers and idle ones first
-	mostConnections = 96 // before trimming begins
+	keptConnections = 64                             // trimmed to, of strangers alone
+	mostConnections = keptConnections + maxStrangers // before trimming begins
 	trimGrace       = 30 * time.Second
-	contactWeight   = 100
 
 	maxConnections = 512
 	maxHandshakes  = 128

@@ -204,7 +204,7 @@ func (t *Transport) bind() (host.Host, error) {
 	// Before the first connection can come in, everything that meets it is set.
 	h.Network().Notify(&network.NotifyBundle{
 		ConnectedF:    func(_ network.Network, c network.Conn) { t.connected(h, c) },
-		DisconnectedF: func(_ network.Network, c network.Conn) { t.disconnected(c) },
+		DisconnectedF: func(_ network.Network, c network.Conn) { t.disconnected(h, c) },
 	})
 	for p := range t.handlers {
 		h.SetStreamHandler(protocol.ID(p), t.serve)
@@ -295,23 +295,36 @@ func (t *Transport) Connected() []contact.ODID { return t.peers.List() }
 // Watch implements transport.Network.
 func (t *Transport) Watch(f func(contact.ODID, bool)) (cancel func()) { return t.peers.Watch(f) }
 
+// Disconnect implements transport.Disconnecter.
+func (t *Transport) Disconnect(peer contact.ODID) {
+	for _, c := range t.connections(func(s *swarm.Swarm) []network.Conn { return s.ConnsToPeer(peerOf(peer)) }) {
+		if err := c.CloseWithError(network.ConnGarbageCollected); err != nil {
+			t.log.Debug("closing a connection", "peer", peer.Short(), "err", err)
+		}
+	}
+}
+
 func (t *Transport) connected(h host.Host, c network.Conn) {
 	id, ok := odidOf(c.RemotePeer())
 	if !ok {
 		return // the gate lets none through
 	}
 	if t.cfg.MayDial(id) {
-		h.ConnManager().TagPeer(c.RemotePeer(), "contact", contactWeight)
+		// Which contacts to keep is not for libp2p to say.
+		h.ConnManager().Protect(c.RemotePeer(), "contact")
 	}
 	t.dials.Connected(id)
 	t.peers.Add(id)
 	t.peers.Deliver()
 }
 
-func (t *Transport) disconnected(c network.Conn) {
+func (t *Transport) disconnected(h host.Host, c network.Conn) {
 	t.gate.gone(c)
 	if id, ok := odidOf(c.RemotePeer()); ok {
 		t.peers.Remove(id)
+		if !t.peers.Has(id) {
+			h.ConnManager().Unprotect(c.RemotePeer(), "contact")
+		}
 		t.peers.Deliver()
 	}
 }
