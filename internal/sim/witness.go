@@ -86,6 +86,9 @@ func (w *world) tap(from, to contact.ODID, p transport.Protocol, b []byte) bool 
 	default:
 		w.mu.Lock()
 		leaks := w.deals[i][j].any.holds(time.Now())
+		if p == presence.GossipProtocol {
+			leaks = w.deals[i][j].presence.holds(time.Now())
+		}
 		w.mu.Unlock()
 		if leaks {
 			w.violate("leak", "%s sent %s %d bytes of %s", w.hosts[i].name, w.hosts[j].name, len(b), p)
