@@ -236,7 +236,7 @@ func TestWhoAsksForAllLearnsWhatItKnows(t *testing.T) {
 		}
 		var all claims
 		for _, m := range pull {
-			all = all.add(claim{m, 0})
+			all = all.add(claim{mask: m})
 		}
 		g.says(gossipFrame{Pull: all})
 		busy := other.online(6)
@@ -298,8 +298,8 @@ func TestClaimsThatAreNotKeptHinderNobody(t *testing.T) {
 		h := honest.gossips(victim)
 		m := h.names(key)
 		h.says(gossipFrame{Know: m[:]})
-		g.says(gossipFrame{Have: claims(nil).add(claim{g.namedBy(key), 1 << 60})})
-		h.says(gossipFrame{Have: claims(nil).add(claim{h.namedBy(key), 6})})
+		g.says(gossipFrame{Have: claims(nil).add(claim{g.namedBy(key), 1 << 60, 0})})
+		h.says(gossipFrame{Have: claims(nil).add(claim{h.namedBy(key), 6, 0})})
 		asked := false
 		for _, f := range h.all(30 * time.Second) {
 			for _, c := range f.Pull.list() {

@@ -41,16 +41,17 @@ type passed struct {
 // masks are masks one behind the other.
 type masks []byte
 
-// claims are masks, each with a seq of 8 bytes, big endian.
+// claims are masks, each with a seq of 8 bytes, big endian, and a byte of hops.
 type claims []byte
 
 // claim says of a topic's newest beacon which it is.
 type claim struct {
 	mask mask
 	seq  uint64
+	hops byte // devices that passed it on, by who has it
 }
 
-const claimSize = len(mask{}) + 8
+const claimSize = len(mask{}) + 8 + 1
 
 func (l masks) list() []mask {
 	list := make([]mask, 0, len(l)/len(mask{}))
@@ -63,13 +64,17 @@ func (l masks) list() []mask {
 func (l claims) list() []claim {
 	list := make([]claim, 0, len(l)/claimSize)
 	for part := range slices.Chunk(l, claimSize) {
-		list = append(list, claim{mask(part), binary.BigEndian.Uint64(part[len(mask{}):])})
+		list = append(list, claim{
+			mask: mask(part),
+			seq:  binary.BigEndian.Uint64(part[len(mask{}):]),
+			hops: part[claimSize-1],
+		})
 	}
 	return list
 }
 
 func (l claims) add(c claim) claims {
-	return binary.BigEndian.AppendUint64(append(l, c.mask[:]...), c.seq)
+	return append(binary.BigEndian.AppendUint64(append(l, c.mask[:]...), c.seq), c.hops)
 }
 
 // check looks at sizes, which bound what a frame can cost.

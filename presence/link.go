@@ -54,8 +54,10 @@ type diff struct{ know, forget []mask }
 type share struct {
 	mine, theirs mask
 	mode         mode
+	cannot       bool   // the peer has news, but from too far away to pass them on
 	has          uint64 // the highest seq that the peer has, as far as is known
 	offered      uint64 // the peer says that it has this one, 0 once it was asked for it
+	hops         int    // over so many devices
 }
 
 // mode is how the peer hears of a topic.
@@ -75,6 +77,7 @@ const (
 	tellPull
 	tellStop
 	tellNews
+	tellNone
 )
 
 func (l *link) poke() {
@@ -422,7 +425,7 @@ func (s *Service) hearLink(l *link, f gossipFrame) error {
 	}
 	for _, c := range f.Have.list() {
 		if o := l.byMask[c.mask]; o != nil {
-			s.offered(l, o, c.seq, now)
+			s.offered(l, o, c, now)
 		}
 	}
 	for _, c := range f.Pull.list() {

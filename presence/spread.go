@@ -30,6 +30,9 @@ func (o *origin) passable(now time.Time) bool {
 	return o.sealed != nil && o.state != Unknown && o.hops < maxHops && now.Before(o.until)
 }
 
+// far reports whether news of o come from too far away to be passed on.
+func (o *origin) far() bool { return o.sealed != nil && o.hops == maxHops }
+
 // newsAbove is the seq above which a beacon of o is news. If its state is unknown
 // the one that was taken last is news again: somebody else has not lost sight of o.
 func (o *origin) newsAbove() uint64 {
@@ -131,6 +134,14 @@ func (s *Service) wish(o *origin) {
 // spread tells the links of o's newest beacon, which came from one of them or,
 // with nil, from o itself; mu is held.
 func (s *Service) spread(o *origin, from *link) {
+	if o.far() {
+		for _, l := range o.sharers {
+			if sh := l.shared[o]; l.peer != o.peer && sh.mode == pulled {
+				sh.mode = announced
+				l.queue(o, tellNone)
+			}
+		}
+	}
 	if !o.passable(time.Now()) {
 		return
 	}
@@ -155,7 +166,7 @@ func (s *Service) seek(o *origin, except *link, n int) {
 	}
 	others := make([]*link, 0, len(o.sharers))
 	for _, l := range o.sharers {
-		if l != except && l.peer != o.peer {
+		if l != except && l.peer != o.peer && !l.shared[o].cannot {
 			others = append(others, l)
 		}
 	}
@@ -171,21 +182,28 @@ func (s *Service) seek(o *origin, except *link, n int) {
 // offered takes that the peer of l has a beacon of o; mu is held. Who brings news
 // stays the one who brings them: another is asked when they don't come. So each
 // beacon comes once, and who claims to have news gains nothing by it.
-func (s *Service) offered(l *link, o *origin, seq uint64, now time.Time) {
+func (s *Service) offered(l *link, o *origin, c claim, now time.Time) {
 	if o == s.me || o.peer == l.peer {
 		return
 	}
 	sh := l.shared[o]
-	sh.has = max(sh.has, seq)
+	if sh.cannot = c.seq == 0; sh.cannot {
+		if o.supplier == l {
+			o.supplier = nil
+			s.seek(o, l, 1)
+		}
+		return
+	}
+	sh.has = max(sh.has, c.seq)
 	switch {
 	case o.direct():
 		l.queue(o, tellStop)
-	case seq <= o.newsAbove():
+	case c.seq <= o.newsAbove():
 		if o.supplier == nil {
 			o.supplier = l
 			l.queue(o, tellPull)
 		} else if o.supplier != l {
-			l.queue(o, tellStop)
+			s.compare(l, o, c)
 		}
 	case o.supplier == nil && o.asked == nil:
 		s.ask(o, l, now)
@@ -193,7 +211,18 @@ func (s *Service) offered(l *link, o *origin, seq uint64, now time.Time) {
 		if _, ok := s.chased[o]; !ok {
 			s.chased[o], o.askedAt = struct{}{}, now
 		}
-		sh.offered = seq
+		sh.offered, sh.hops = c.seq, int(c.hops)
+	}
+}
+
+// compare tells the peer of l, which has what somebody else brought, that it need
+// not say so, unless news come from too far away to be passed on and it is nearer
+// to o: then of the two the one whose news come first stays. mu is held.
+func (s *Service) compare(l *link, o *origin, c claim) {
+	if c.seq == o.seq && o.far() && int(c.hops)+1 < o.hops {
+		l.queue(o, tellPull)
+	} else {
+		l.queue(o, tellStop)
 	}
 }
 
@@ -240,6 +269,9 @@ func (s *Service) wanted(l *link, o *origin, above uint64, now time.Time) {
 	sh.mode, sh.has = pulled, min(sh.has, above)
 	if o.passable(now) && o.seq > above {
 		l.queue(o, tellNews)
+	} else if o.far() {
+		sh.mode = announced
+		l.queue(o, tellNone)
 	}
 	if o.supplier == l { // it waits for what this side waits for
 		o.supplier = nil
@@ -272,7 +304,7 @@ func (s *Service) heardOf(l *link, n passed, now time.Time) error {
 		return nil
 	}
 	sh := l.shared[o]
-	sh.has = max(sh.has, n.Seq)
+	sh.has, sh.cannot = max(sh.has, n.Seq), false
 	if n.Seq <= o.newsAbove() {
 		if o.supplier != l {
 			l.queue(o, tellStop)
@@ -346,8 +378,8 @@ func (s *Service) takeOver(l *link, o *origin, key presenceKey, b beacon, n pass
 	o.asked = nil
 	for _, x := range o.sharers {
 		if sh := x.shared[o]; x != l && sh.offered > 0 && sh.offered <= b.Seq {
+			s.compare(x, o, claim{seq: sh.offered, hops: byte(sh.hops)})
 			sh.offered = 0
-			x.queue(o, tellStop)
 		}
 	}
 	s.spread(o, l)
@@ -401,7 +433,8 @@ func (s *Service) settle(o *origin) {
 	o.sealed, o.supplier = nil, nil
 	for _, l := range o.sharers {
 		if l.peer != o.peer {
-			l.shared[o].mode = announced
+			sh := l.shared[o]
+			sh.mode, sh.cannot = announced, false
 		}
 	}
 }
@@ -424,7 +457,7 @@ func (s *Service) compose(l *link, now time.Time) []outFrame {
 	for o, t := range l.todo {
 		sh := l.shared[o]
 		if t&tellPull != 0 {
-			pull = append(pull, claim{sh.theirs, o.newsAbove()})
+			pull = append(pull, claim{mask: sh.theirs, seq: o.newsAbove()})
 		}
 		if t&tellStop != 0 {
 			stop = append(stop, sh.theirs)
@@ -436,8 +469,10 @@ func (s *Service) compose(l *link, now time.Time) []outFrame {
 				of:          o.peer,
 			})
 			sh.has = o.seq
+		case t&tellNone != 0:
+			have = append(have, claim{mask: sh.theirs})
 		case news && t&tellHave != 0:
-			have = append(have, claim{sh.theirs, o.seq})
+			have = append(have, claim{sh.theirs, o.seq, byte(o.hops)})
 		}
 	}
 	clear(l.todo)

@@ -57,8 +57,8 @@ func TestGoldenBytes(t *testing.T) {
 		{"held key on disk", held{Key: key, Ahead: -5}, "a2015820" + strings.Repeat("ab", 32) + "0224"},
 		{"nonce", gossipFrame{Nonce: &nonce{1}}, "a101582001" + strings.Repeat("00", 31)},
 		{"topics", gossipFrame{Know: masks("12345678"), More: true, Forget: masks("abcdefgh")}, "a30248" + "3132333435363738" + "03f5" + "0448" + "6162636465666768"},
-		{"claims", gossipFrame{Have: claims(nil).add(claim{mask{1}, 2}), Pull: claims(nil).add(claim{mask{3}, 4}), Stop: masks("abcdefgh")},
-			"a30550" + "0100000000000000" + "0000000000000002" + "0650" + "0300000000000000" + "0000000000000004" + "0748" + "6162636465666768"},
+		{"claims", gossipFrame{Have: claims(nil).add(claim{mask{1}, 2, 3}), Pull: claims(nil).add(claim{mask: mask{3}, seq: 4}), Stop: masks("abcdefgh")},
+			"a30551" + "0100000000000000" + "0000000000000002" + "03" + "0651" + "0300000000000000" + "0000000000000004" + "00" + "0748" + "6162636465666768"},
 		{"news", gossipFrame{News: &passed{Mask: mask{1}, Seq: 2, Hops: 3, Beacon: []byte{4}}}, "a108a4" + "01480100000000000000" + "0202" + "0303" + "044104"},
 		{"sighting on disk", seen{Last: 1, Seq: 2}, "a201010202"},
 	} {
@@ -249,7 +249,7 @@ func FuzzHandle(f *testing.F) {
 func FuzzGossipFrame(f *testing.F) {
 	for _, fr := range []gossipFrame{
 		{Nonce: &nonce{1}}, {Know: make(masks, 16), More: true}, {Forget: make(masks, 8)},
-		{Have: make(claims, 16), Pull: make(claims, 32), Stop: make(masks, 8)},
+		{Have: make(claims, 17), Pull: make(claims, 34), Stop: make(masks, 8)},
 		{News: &passed{Seq: 1, Hops: 1, Beacon: []byte("x")}},
 	} {
 		body, err := codec.Marshal(fr)
@@ -280,7 +280,7 @@ func FuzzHandleGossip(f *testing.F) {
 	id, peer := newIdentity(f, 1), newIdentity(f, 2)
 	var session bytes.Buffer
 	for _, fr := range []gossipFrame{
-		{Nonce: &nonce{1}}, {Know: make(masks, 16)}, {Have: make(claims, 16)}, {Pull: make(claims, 16)}, {Stop: make(masks, 8)},
+		{Nonce: &nonce{1}}, {Know: make(masks, 16)}, {Have: make(claims, 17)}, {Pull: make(claims, 17)}, {Stop: make(masks, 8)},
 		{News: &passed{Seq: 1, Hops: 1, Beacon: []byte("x")}},
 	} {
 		if err := transport.WriteFrame(&session, fr, maxGossipFrame); err != nil {
