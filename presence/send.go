@@ -187,23 +187,11 @@ func (s *Service) mint() error {
 			b.Since = b.Sent
 		}
 	}
-	var row ownKey
-	err := s.cfg.DB.Update(func(tx *store.Tx) error {
-		var ok bool
-		var err error
-		if row, ok, err = keys().Get(tx, own()); err != nil {
-			return err
-		}
-		if !ok {
-			rand.Read(row.Key[:])
-		}
-		row.Seq = contact.NextSeq(row.Seq, now)
-		return keys().Put(tx, own(), row)
-	})
-	b.Seq = row.Seq
+	key, seq, err := s.number(now)
+	b.Seq = seq
 	var sealed []byte
 	if err == nil {
-		sealed, err = seal(s.cfg.Identity, row.Key, b)
+		sealed, err = seal(s.cfg.Identity, key, b)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -211,11 +199,48 @@ func (s *Service) mint() error {
 		s.remint = true
 		return err
 	}
-	s.current = &minted{row.Key, b, sealed, final}
-	s.rekey(s.me, row.Key)
+	s.current = &minted{key, b, sealed, final}
+	s.rekey(s.me, key)
 	close(s.changed)
 	s.changed = make(chan struct{})
 	return nil
+}
+
+// seqAhead is how far seqs are set apart at once, in milliseconds as they are: so
+// many changes cost one commit.
+const seqAhead = 60_000
+
+// number returns the present key and the next seq, which is below what the store
+// sets apart: none is given twice, whatever crashes. Only Run calls it.
+func (s *Service) number(now time.Time) (presenceKey, uint64, error) {
+	var row ownKey
+	var ok bool
+	read := func(tx *store.Tx) (err error) {
+		row, ok, err = keys().Get(tx, own())
+		return err
+	}
+	if err := s.cfg.DB.View(read); err != nil {
+		return presenceKey{}, 0, err
+	}
+	seq := contact.NextSeq(s.lastSeq, now)
+	if !ok || s.lastSeq == 0 || seq > row.Seq {
+		err := s.cfg.DB.Update(func(tx *store.Tx) error {
+			if err := read(tx); err != nil {
+				return err
+			}
+			if !ok {
+				rand.Read(row.Key[:])
+			}
+			seq = contact.NextSeq(row.Seq, now)
+			row.Seq = seq + seqAhead
+			return keys().Put(tx, own(), row)
+		})
+		if err != nil {
+			return presenceKey{}, 0, err
+		}
+	}
+	s.lastSeq = seq
+	return row.Key, seq, nil
 }
 
 // newest returns the current beacon and what is closed when it is no longer that.

@@ -49,6 +49,8 @@ type Service struct {
 	cfg  Config
 	wake chan struct{} // holds one element if Run has something to look at
 
+	lastSeq uint64 // of the newest beacon, 0 before the first; Run's alone
+
 	notify sync.Mutex // held while watchers are called, so that they see changes in order
 
 	mu        sync.Mutex

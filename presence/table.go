@@ -17,7 +17,7 @@ type choice struct {
 	Rev   uint64 `cbor:"4,keyasint"`
 }
 
-// ownKey is the presence key and the seq of the newest beacon.
+// ownKey is the presence key and a seq that no beacon has reached.
 type ownKey struct {
 	Key presenceKey `cbor:"1,keyasint"`
 	Seq uint64      `cbor:"2,keyasint"`
