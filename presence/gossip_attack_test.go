@@ -272,6 +272,24 @@ func TestFloodOfGossipIsBounded(t *testing.T) {
 		if got := victim.svc.Dropped().TooMany; got < 90 {
 			t.Errorf("%d dropped as too many", got)
 		}
+		// The same beacon again and again.
+		g.all(time.Second)
+		var have claims
+		for range maxClaims {
+			have = have.add(claim{mask: g.namedBy(key)})
+		}
+		for range 100 {
+			g.says(gossipFrame{Pull: have})
+		}
+		got := 0
+		for _, f := range g.all(time.Second) {
+			if f.News != nil {
+				got++
+			}
+		}
+		if got > 1 {
+			t.Errorf("the same beacon %d times for asking", got)
+		}
 		// Topics without end.
 		_ = g.st.SetDeadline(time.Time{})
 		var list masks
@@ -286,6 +304,34 @@ func TestFloodOfGossipIsBounded(t *testing.T) {
 		pass(time.Minute)
 		if !g.over() {
 			t.Error("a link with topics without end goes on")
+		}
+	})
+}
+
+func TestLinksOneAfterTheOtherAreBounded(t *testing.T) {
+	attacked(t, func(t *testing.T, victim *device, _ *puppet, _ presenceKey, g *gossiper) {
+		named := 0
+		for range 100 {
+			st, err := g.net.Open(t.Context(), victim.self(), GossipProtocol)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = transport.WriteFrame(st, gossipFrame{Nonce: &nonce{9}}, maxGossipFrame)
+			_ = st.SetDeadline(time.Now().Add(50 * time.Millisecond))
+			r := transport.NewFrameReader(st, maxGossipFrame)
+			for {
+				var f gossipFrame
+				if r.Read(&f) != nil {
+					break
+				}
+				if len(f.Know) > 0 {
+					named++
+				}
+			}
+			_ = st.Reset()
+		}
+		if named > linkBurst {
+			t.Errorf("all topics were named %d times in 5 s", named)
 		}
 	})
 }

@@ -22,12 +22,18 @@ const (
 	linkLife   = 24 * time.Hour   // then topics are named anew, less up to a tenth
 	frameRate  = 100              // frames a second that are read
 	frameBurst = 2000             // the first ones, after a time apart
-	diffRate   = 1                // frames a second that name topics anew: each costs a look at all keys
+	diffRate   = 0.2              // frames a second that name topics anew: each costs a look at all keys
 	diffBurst  = 64
+	linkRate   = 0.1 // links a second with one contact: each costs the same, and naming all topics
+	linkBurst  = 6
+	again      = time.Minute // until the same beacon may be had once more
 )
 
-// errForbidden ends a link with who may not gossip.
-var errForbidden = errors.New("no gossip with this device")
+// Why a link does not come about.
+var (
+	errForbidden = errors.New("no gossip with this device")
+	errTooOften  = errors.New("too many links in a short time")
+)
 
 // link is the gossip with one connected contact. What follows wake is guarded by
 // Service.mu.
@@ -58,6 +64,8 @@ type share struct {
 	has          uint64 // the highest seq that the peer has, as far as is known
 	offered      uint64 // the peer says that it has this one, 0 once it was asked for it
 	hops         int    // over so many devices
+	sent         uint64 // the one passed on to the peer last, at a time
+	sentAt       time.Time
 }
 
 // mode is how the peer hears of a topic.
@@ -238,6 +246,15 @@ func (s *Service) admit(l *link) ([]keyed, error) {
 		s.mu.Unlock()
 		return nil, errForbidden
 	}
+	limit := s.admits[l.peer]
+	if limit == nil {
+		limit = rate.NewLimiter(linkRate, linkBurst)
+		s.admits[l.peer] = limit
+	}
+	if !limit.Allow() {
+		s.mu.Unlock()
+		return nil, errTooOften
+	}
 	before := s.links[l.peer]
 	s.links[l.peer] = l
 	topics := s.keyring()
@@ -354,6 +371,11 @@ func (s *Service) readLink(ctx context.Context, l *link, r *transport.FrameReade
 		if err := frames.Wait(ctx); err != nil {
 			return err
 		}
+		if len(f.Forget) > 0 || len(f.Know) > 0 && !f.More {
+			if err := diffs.Wait(ctx); err != nil {
+				return err
+			}
+		}
 		if len(f.Know) > 0 {
 			if fresh == nil {
 				fresh = make(map[mask]struct{})
@@ -363,9 +385,6 @@ func (s *Service) readLink(ctx context.Context, l *link, r *transport.FrameReade
 				return err
 			}
 			if !f.More {
-				if err := diffs.Wait(ctx); err != nil {
-					return err
-				}
 				s.matchAll(l, fresh)
 				fresh = nil
 			}

@@ -70,6 +70,14 @@ func (s *Service) update(ctx context.Context, running *sync.WaitGroup) error {
 		s.mu.Unlock()
 		return err
 	}
+	s.mu.Lock()
+	early := s.remint && len(s.senders) > 0
+	s.mu.Unlock()
+	if early { // those who are told already do not wait for what follows
+		if err := s.mint(); err != nil {
+			return err
+		}
+	}
 	peers := make(map[contact.ODID]mutual)
 	err = s.cfg.DB.View(func(tx *store.Tx) error {
 		for _, peer := range connected {

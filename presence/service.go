@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"contactsd/contact"
 	"contactsd/identity"
 	"contactsd/store"
@@ -80,8 +82,9 @@ type Service struct {
 	links     map[contact.ODID]*link
 	linkers   map[contact.ODID]*sender // that open links
 	shuns     map[contact.ODID]time.Time
-	parted    map[contact.ODID]bool // connections that are about to be ended on purpose
-	chased    map[*origin]struct{}  // of which news were offered that have not come
+	admits    map[contact.ODID]*rate.Limiter // of links
+	parted    map[contact.ODID]bool          // connections that are about to be ended on purpose
+	chased    map[*origin]struct{}           // of which news were offered that have not come
 }
 
 // New returns a service with what the store holds. It starts nothing.
@@ -104,6 +107,7 @@ func New(cfg Config) (*Service, error) {
 		links:     make(map[contact.ODID]*link),
 		linkers:   make(map[contact.ODID]*sender),
 		shuns:     make(map[contact.ODID]time.Time),
+		admits:    make(map[contact.ODID]*rate.Limiter),
 		parted:    make(map[contact.ODID]bool),
 		chased:    make(map[*origin]struct{}),
 	}
@@ -134,16 +138,19 @@ func (s *Service) Run(ctx context.Context) error {
 	save := time.NewTicker(saveEvery)
 	idle := time.NewTimer(idleAfter)
 	chase := time.NewTicker(patience)
-	defer chase.Stop()
 	defer tick.Stop()
+	defer chase.Stop()
 	defer save.Stop()
 	defer idle.Stop()
 
-	for ctx.Err() == nil {
-		if err := s.update(sendCtx, &senders); err != nil {
-			s.cfg.Log.Error("presence can't be told", "error", err)
+	for look := true; ctx.Err() == nil; {
+		if look {
+			if err := s.update(sendCtx, &senders); err != nil {
+				s.cfg.Log.Error("presence can't be told", "error", err)
+			}
+			idle.Reset(s.untilIdle(time.Now()))
 		}
-		idle.Reset(s.untilIdle(time.Now()))
+		look = true
 		select {
 		case <-ctx.Done():
 		case <-s.wake:
@@ -156,6 +163,7 @@ func (s *Service) Run(ctx context.Context) error {
 			s.expire(time.Now())
 		case <-chase.C:
 			s.chase(time.Now())
+			look = false // all connected contacts are read for that
 		case <-save.C:
 			s.save()
 		}

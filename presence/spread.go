@@ -355,7 +355,7 @@ func (s *Service) heardOf(l *link, n passed, now time.Time) error {
 func (s *Service) takeOver(l *link, o *origin, key presenceKey, b beacon, n passed, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.origins[o.peer] != o || !o.held || o.key != key || o.direct() || b.Seq <= o.newsAbove() {
+	if s.origins[o.peer] != o || !o.held || o.key != key || l.shared[o] == nil || o.direct() || b.Seq <= o.newsAbove() {
 		return false
 	}
 	if !o.limit.AllowN(now, 1) {
@@ -456,6 +456,9 @@ func (s *Service) compose(l *link, now time.Time) []outFrame {
 	var stop []mask
 	for o, t := range l.todo {
 		sh := l.shared[o]
+		if sh == nil {
+			continue
+		}
 		if t&tellPull != 0 {
 			pull = append(pull, claim{mask: sh.theirs, seq: o.newsAbove()})
 		}
@@ -464,6 +467,10 @@ func (s *Service) compose(l *link, now time.Time) []outFrame {
 		}
 		switch news := o.passable(now) && o.seq > sh.has; {
 		case news && t&tellNews != 0:
+			if sh.sent == o.seq && now.Sub(sh.sentAt) < again {
+				continue
+			}
+			sh.sent, sh.sentAt = o.seq, now
 			out = append(out, outFrame{
 				gossipFrame: gossipFrame{News: &passed{Mask: sh.theirs, Seq: o.seq, Hops: uint64(o.hops) + 1, Beacon: o.sealed}},
 				of:          o.peer,

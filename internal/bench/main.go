@@ -111,6 +111,7 @@ func measure(ctx context.Context, b *bench, only string) ([]row, error) {
 		{"pairing", b.pairing},
 		{"breakdown", b.breakdown},
 		{"presence", b.presence},
+		{"fanout", b.fanout},
 		{"messages", b.messages},
 		{"durable", b.durable},
 		{"api", b.api},
