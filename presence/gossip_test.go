@@ -282,3 +282,27 @@ func TestTopicsChangeWithTheDay(t *testing.T) {
 		}
 	})
 }
+
+// A beacon may come before the statement that lets this device see the state: the
+// key is kept when that comes.
+func TestKeyIsKeptWhenTheStatementComesLater(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		a, r, b := w.device(1), w.device(2), w.device(3)
+		w.acquaint(a, r)
+		w.acquaint(r, b)
+		a.relate(b.self(), accepted(contact.PairedDefault))
+		b.mu.Lock()
+		b.views[a.self()] = contact.View{Status: contact.StatusPending, Given: contact.PairedDefault}
+		b.mu.Unlock()
+		a.connect(b)
+		if got := b.heldBy(t); len(got) != 1 {
+			t.Fatalf("%d keys are held, want that of the other one", len(got))
+		}
+		b.relate(a.self(), accepted(contact.PairedDefault))
+		pass(time.Second)
+		w.net.Drop(a.self(), b.self())
+		w.chain(a, r, b)
+		a.set(Busy, "through r")
+		b.sees(a, Busy, "through r")
+	})
+}

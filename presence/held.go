@@ -53,6 +53,27 @@ func (s *Service) keep(peer contact.ODID, o *origin, key presenceKey, ahead time
 	})
 }
 
+// keepStreams notes the keys of peers whose statement came after their beacon.
+func (s *Service) keepStreams(peers []contact.ODID) {
+	for _, peer := range peers {
+		s.mu.Lock()
+		o := s.origins[peer]
+		if o == nil || o.in == nil || o.in.last.beacon == nil || o.held && o.key == o.in.last.key {
+			s.mu.Unlock()
+			continue
+		}
+		last, ahead := o.in.last, o.in.ahead
+		s.mu.Unlock()
+		s.keep(peer, o, last.key, ahead)
+		s.mu.Lock()
+		if o.held && o.key == last.key && o.sealed == nil && o.direct() {
+			o.sealed, o.hops = last.beacon, 0
+			s.spread(o, nil)
+		}
+		s.mu.Unlock()
+	}
+}
+
 // loadHeld brings the keys that were kept into memory, at the first link.
 func (s *Service) loadHeld() error {
 	s.loading.Lock()

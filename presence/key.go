@@ -48,7 +48,7 @@ func (s *Service) review(peers map[contact.ODID]bool) error {
 		return nil
 	}
 	lost := false
-	var gone, silent []contact.ODID
+	var gone, silent, passing []contact.ODID
 	err := s.cfg.DB.View(func(tx *store.Tx) error {
 		for peer := range peers {
 			v, known, err := s.cfg.Relation(tx, peer)
@@ -59,6 +59,8 @@ func (s *Service) review(peers map[contact.ODID]bool) error {
 				gone = append(gone, peer)
 			} else if !v.Received.Has(contact.Presence) {
 				silent = append(silent, peer)
+			} else {
+				passing = append(passing, peer)
 			}
 			_, held, err := holders().Get(tx, peerKey(peer))
 			if err != nil {
@@ -78,6 +80,7 @@ func (s *Service) review(peers map[contact.ODID]bool) error {
 		err = s.unhold(silent)
 	}
 	s.hush(silent)
+	s.keepStreams(passing)
 	return err
 }
 

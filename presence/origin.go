@@ -49,6 +49,11 @@ type inbound struct {
 	transport.Stream
 	from   *origin
 	parted bool // this device ends the connection; guarded by Service.mu
+
+	// The newest beacon taken, and how far this device's clock is ahead of the
+	// origin's; guarded by Service.mu.
+	last  sealed
+	ahead time.Duration
 }
 
 func (o *origin) presence() Presence {

@@ -49,7 +49,7 @@ type Presence struct {
 	Text     string    // what the user wrote to it, empty with Unknown and Offline
 	Since    time.Time // when State began, by this device's clock; zero if Unknown
 	LastSeen time.Time // when the device last said something, zero if it was never heard
-	Relayed  bool      // State came through others
+	Relayed  bool      // the device is not connected: State came through others, or was its last word before it made room
 }
 
 // Own is this device's own presence.

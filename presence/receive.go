@@ -158,10 +158,13 @@ func (s *Service) hear(in *inbound, key presenceKey, f frame) error {
 		return err
 	}
 	ahead := offset(now, f.Clock)
-	if passes && f.Clock != 0 {
+	as := sealed{key, f.Beacon}
+	if f.Clock == 0 {
+		as = sealed{} // how old it is can't be told to others
+	} else if passes {
 		s.keep(peer, in.from, key, ahead)
 	}
-	if err := s.take(in, b, sealed{key, f.Beacon}, now, ahead); err != nil {
+	if err := s.take(in, b, as, now, ahead); err != nil {
 		return err
 	}
 	if len(b.Addresses) > 0 {
@@ -202,6 +205,7 @@ func (s *Service) take(in *inbound, b beacon, as sealed, now time.Time, ahead ti
 		s.mu.Unlock()
 		return errReplayed
 	}
+	in.last, in.ahead = as, ahead
 	news := b.Seq > o.newsAbove()
 	o.relayed = false
 	s.become(o, b, now, ahead)

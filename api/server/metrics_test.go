@@ -71,6 +71,7 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 		`pairing_sessions_total{side="shown",outcome="wrong"}`:    "0",
 		`pairing_sessions_total{side="entered",outcome="wrong"}`:  "0",
 		`presence_dropped_total{reason="forged"}`:                 "0",
+		`gossip_beacons_total{step="taken"}`:                      "0",
 		`api_calls_total{call="SetProfile",code="ok"}`:            "1",
 		`api_calls_total{call="GetContact",code="not_found"}`:     "1",
 		`api_calls_total{call="unread",code="invalid_argument"}`:  "1",

@@ -156,7 +156,7 @@ func presenceText(p *contactsv1.Presence, now time.Time) string {
 		s += fmt.Sprintf(" (%s)", safe(p.Text))
 	}
 	if p.GetRelayed() && s != "offline" {
-		s += ", as others heard " + ago(p.LastSeen, now)
+		s += ", heard " + ago(p.LastSeen, now)
 	} else if p.GetLastSeen() != nil && (s == "unknown" || s == "offline") {
 		s += ", seen " + ago(p.LastSeen, now)
 	}

@@ -128,6 +128,8 @@ func TestPresenceSaysWhenLastSeen(t *testing.T) {
 		{nil, "unknown"},
 		{&contactsv1.Presence{State: "unknown", LastSeen: seen}, "unknown, seen 2 hours ago"},
 		{&contactsv1.Presence{State: "online", LastSeen: seen}, "online"},
+		{&contactsv1.Presence{State: "online", LastSeen: seen, Relayed: true}, "online, heard 2 hours ago"},
+		{&contactsv1.Presence{State: "offline", LastSeen: seen, Relayed: true}, "offline, seen 2 hours ago"},
 		{&contactsv1.Presence{State: "offline", LastSeen: seen}, "offline, seen 2 hours ago"},
 	} {
 		if got := presenceText(test.p, noon()); got != test.want {

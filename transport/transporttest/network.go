@@ -358,3 +358,23 @@ func (w *world) route() {
 		w.Errorf("once it is back: %+v", r)
 	}
 }
+
+func (w *world) disconnect() {
+	a, b := w.pair()
+	a.mustReach(b)
+	mine, theirs := a.watch(), b.watch()
+	w.expect(mine, b, true)
+	w.expect(theirs, a, true)
+	st, err := a.Open(w.ctx(), b.Self(), holds)
+	if err != nil {
+		w.Fatal(err)
+	}
+	a.Disconnect(b.Self())
+	w.expect(mine, b, false)
+	w.expect(theirs, a, false)
+	if _, err := st.Read(make([]byte, 1)); err == nil {
+		w.Error("a stream goes on")
+	}
+	a.Disconnect(b.Self()) // nothing is left to end
+	a.mustReach(b)
+}

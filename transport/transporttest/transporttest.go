@@ -20,6 +20,7 @@ type Device interface {
 	transport.Network
 	transport.Addresses
 	transport.Routes
+	transport.Disconnecter
 	Run(ctx context.Context) error
 }
 
@@ -62,6 +63,7 @@ func Run(t *testing.T, in func(t *testing.T, test func(*testing.T, Fixture))) {
 		{"many goroutines open streams", (*world).manyStreams},
 		{"streams of one peer are bounded", (*world).bounded},
 		{"open waits for run", (*world).openBeforeRun},
+		{"connections are ended on purpose, and made anew", (*world).disconnect},
 		{"a device stops", (*world).stop},
 		{"a restarted device is found again", (*world).restart},
 		{"learnt addresses are used and replaced", (*world).learn},

@@ -34,8 +34,8 @@ type Presence struct {
 	Since *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
 	// When the device last said something.
 	LastSeen *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
-	// Whether the state came through other contacts: the device is not connected
-	// here, and its state holds for 15 minutes after last_seen at most.
+	// Whether the device is not connected and its state came through other contacts,
+	// or was its last word before it made room. It holds for 15 minutes at most.
 	Relayed       bool `protobuf:"varint,5,opt,name=relayed,proto3" json:"relayed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
