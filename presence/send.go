@@ -170,9 +170,13 @@ func (s *Service) outdated(now time.Time) bool {
 	if s.current == nil || s.current.final {
 		return true
 	}
-	age := now.UnixMilli() - int64(s.current.body.Sent)
+	age := int64(s.stamp(now)) - int64(s.current.body.Sent)
 	return age < 0 || age > renewAfter.Milliseconds()
 }
+
+// stamp returns a time as others are told it: by the device's clock, in Unix
+// milliseconds.
+func (s *Service) stamp(t time.Time) uint64 { return unixMilli(t.Add(time.Until(s.cfg.DB.Now()))) }
 
 // mint makes the beacon of what is now, seq durable, and wakes the senders. Only
 // Run calls it.
@@ -187,7 +191,7 @@ func (s *Service) mint() error {
 
 	b := beacon{
 		State: me.State, Text: me.Text, Addresses: addrs,
-		Since: unixMilli(me.Since), Sent: unixMilli(now), Validity: uint64(validity / time.Second),
+		Since: s.stamp(me.Since), Sent: s.stamp(now), Validity: uint64(validity / time.Second),
 	}
 	if final {
 		b.State, b.Text, b.Addresses = Offline, "", nil
@@ -195,7 +199,7 @@ func (s *Service) mint() error {
 			b.Since = b.Sent
 		}
 	}
-	key, seq, err := s.number(now)
+	key, seq, err := s.number(s.cfg.DB.Now())
 	b.Seq = seq
 	var sealed []byte
 	if err == nil {

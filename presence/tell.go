@@ -122,12 +122,12 @@ func (o *outgoing) say(cur *minted) error {
 			return err
 		}
 		key := cur.key
-		if err := o.write(frame{Key: &key, Clock: unixMilli(time.Now())}); err != nil {
+		if err := o.write(frame{Key: &key, Clock: unixMilli(o.s.cfg.DB.Now())}); err != nil {
 			return err
 		}
 		o.key = cur.key
 	}
-	if err := o.write(frame{Beacon: cur.sealed, Clock: unixMilli(time.Now())}); err != nil {
+	if err := o.write(frame{Beacon: cur.sealed, Clock: unixMilli(o.s.cfg.DB.Now())}); err != nil {
 		return err
 	}
 	o.seq = cur.body.Seq
