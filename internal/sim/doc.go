@@ -13,7 +13,8 @@
 // other; some are as slow and short-lived as those over a relay. Links are cut, one
 // way or both, connections end or are doubled. Devices stop, or crash at a frame or
 // commit of the seed's choice, and come back with what was on the disk at the last
-// sync; disks fill; a device is restored from an old copy of its store.
+// sync; disks fill; clocks jump by up to a day; a device is restored from an old
+// copy of its store.
 //
 // # What is looked at
 //
@@ -29,9 +30,14 @@
 //     was accepted, once, in order.
 //   - state: what a sender calls delivered is at the receiver, what can be
 //     delivered does not wait.
-//   - leak: who was removed, blocked or denied gets no byte of presence or messages.
+//   - leak: who was removed, blocked or denied gets no byte of presence, gossip or
+//     messages.
+//   - key: nobody who may not see how a user is holds the key to a new beacon.
+//   - allow: no message is taken that the user does not allow at that moment.
 //   - presence: permitted contacts know how it is, others know nothing.
-//   - code: a code pairs once.
+//   - code: a code pairs once, and only who typed it.
+//   - guess: every wrong code counts, over crashes.
 //   - events: the journal tells what the tables hold.
 //   - store: every record of every store is sound.
+//   - run: every device starts, stops and comes to rest.
 package sim
