@@ -59,7 +59,7 @@ cancelled on its own: exit code 1 says that some could not be.`,
 			"  contactsctl outbox cancel --contact ada --all",
 		ValidArgsFunction: a.waiting,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if opt.all {
+			if opt.all || opt.contact != "" {
 				return takes(0, 0)(cmd, args)
 			}
 			return takes(1, -1)(cmd, args)
