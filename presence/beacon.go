@@ -87,25 +87,43 @@ func seal(id *identity.Identity, key presenceKey, b beacon) ([]byte, error) {
 // unseal opens and verifies a beacon of origin. The error wraps errForged or
 // errMalformed.
 func unseal(origin contact.ODID, key presenceKey, sealed []byte) (beacon, error) {
-	aead, err := chacha20poly1305.NewX(key[:])
+	e, err := open(origin, key, sealed)
 	if err != nil {
 		return beacon{}, err
-	}
-	if len(sealed) < aead.NonceSize()+aead.Overhead() {
-		return beacon{}, fmt.Errorf("%w: %d bytes", errMalformed, len(sealed))
-	}
-	plain, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], origin[:])
-	if err != nil {
-		return beacon{}, fmt.Errorf("%w: sealed with another key", errForged)
-	}
-	var e envelope
-	if err := codec.Unmarshal(plain, &e); err != nil {
-		return beacon{}, fmt.Errorf("%w: %v", errMalformed, err)
 	}
 	if !identity.Verify(origin, identity.BeaconDomain, e.Body, e.Sig) {
 		return beacon{}, fmt.Errorf("%w: wrong signature", errForged)
 	}
 	return parseBeacon(e.Body)
+}
+
+// unsealOwn is unseal for a beacon on a stream of its origin, which has proven by the
+// connection who it is: the signature is for others, and checked before they are
+// told.
+func unsealOwn(origin contact.ODID, key presenceKey, sealed []byte) (beacon, error) {
+	e, err := open(origin, key, sealed)
+	if err != nil {
+		return beacon{}, err
+	}
+	return parseBeacon(e.Body)
+}
+
+func open(origin contact.ODID, key presenceKey, sealed []byte) (e envelope, err error) {
+	aead, err := chacha20poly1305.NewX(key[:])
+	if err != nil {
+		return e, err
+	}
+	if len(sealed) < aead.NonceSize()+aead.Overhead() {
+		return e, fmt.Errorf("%w: %d bytes", errMalformed, len(sealed))
+	}
+	plain, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], origin[:])
+	if err != nil {
+		return e, fmt.Errorf("%w: sealed with another key", errForged)
+	}
+	if err := codec.Unmarshal(plain, &e); err != nil {
+		return e, fmt.Errorf("%w: %v", errMalformed, err)
+	}
+	return e, nil
 }
 
 func parseBeacon(body []byte) (beacon, error) {

@@ -50,6 +50,10 @@
 //
 //	envelope = {1: body bytes, 2: Ed25519 signature of "contacts/beacon/1" ‖ 00 ‖ body}
 //
+// The signature is for those who get the beacon through others. On a stream of its
+// origin the connection has proven who speaks, so it is not checked there, but before
+// the beacon is passed on.
+//
 // and its body, in deterministic CBOR:
 //
 //	key  field      type

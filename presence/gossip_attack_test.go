@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"contactsd/contact"
+	"contactsd/identity"
+	"contactsd/internal/codec"
 	"contactsd/store"
 	"contactsd/transport"
 )
@@ -464,6 +466,55 @@ func TestNothingOfTheBlockedIsPassedOn(t *testing.T) {
 		}
 		pass(20 * time.Minute)
 		b.sees(a, Unknown, "")
+	})
+}
+
+// What a contact says on its own stream is its own, signed or not; others must not
+// be told what they can't check, or would take for a fault of who passes it on.
+func TestUnsignedBeaconIsNotPassedOn(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		r, b, p := w.device(1), w.device(2), w.puppet(3)
+		key := presenceKey{7}
+		var st transport.Stream
+		tell := func(sealed []byte) { p.say(st, frame{Key: &key, Clock: unixMilli(time.Now()), Beacon: sealed}) }
+		for _, d := range []*device{b, r} {
+			d.relate(p.self(), accepted(contact.AllPermissions))
+			st = p.stream(d)
+			tell(nil)
+			tell(p.sealed(key, p.online(5)))
+		}
+		w.acquaint(r, b)
+		w.net.Drop(p.self(), b.self())
+		w.chain(r, b)
+		other := newIdentity(t, 99)
+		for i, sign := range []func([]byte) ([]byte, error){
+			func(body []byte) ([]byte, error) { return other.Sign(identity.BeaconDomain, body) },
+			func(body []byte) ([]byte, error) { return p.id.Sign(identity.PairingDomain, body) },
+		} {
+			body, err := codec.Marshal(p.online(uint64(6 + i)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sig, err := sign(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tell(sealEnvelope(t, p.self(), key, envelope{body, sig}))
+			pass(time.Minute)
+			if got := r.svc.Dropped().Forged; got != uint64(i+1) {
+				t.Errorf("%d beacons counted as forged, want %d", got, i+1)
+			}
+		}
+		signed := p.online(9)
+		signed.Text = "signed"
+		tell(p.sealed(key, signed))
+		pass(time.Minute)
+		if got := b.svc.Of(p.self()); got.Text != "signed" || !got.Relayed {
+			t.Errorf("the next signed one: %+v", got)
+		}
+		if got := b.svc.Dropped(); got != (Drops{}) {
+			t.Errorf("dropped by the other: %+v", got)
+		}
 	})
 }
 

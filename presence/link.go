@@ -307,10 +307,13 @@ func (s *Service) writeLink(ctx context.Context, l *link, topics []keyed, ended 
 	}
 }
 
-// outFrame is a frame, and whose beacon it passes on.
+// outFrame is a frame, and whose beacon it passes on. One that came from its origin
+// is not proven to be signed.
 type outFrame struct {
 	gossipFrame
-	of contact.ODID
+	of       contact.ODID
+	key      presenceKey
+	unproven bool
 }
 
 // writeFrames writes frames to a peer if it may still have them: the store is
@@ -346,6 +349,12 @@ func (s *Service) writeFrames(l *link, frames []outFrame) error {
 	for i, f := range frames {
 		if !may[i] {
 			continue
+		}
+		if f.unproven {
+			if _, err := unseal(f.of, f.key, f.News.Beacon); err != nil {
+				s.count(err)
+				continue
+			}
 		}
 		if err := w.Write(f.gossipFrame); err != nil {
 			return err

@@ -150,7 +150,7 @@ func (s *Service) hear(in *inbound, key presenceKey, f frame) error {
 	if err != nil {
 		return err
 	}
-	b, err := unseal(peer, key, f.Beacon)
+	b, err := unsealOwn(peer, key, f.Beacon)
 	if err != nil {
 		return err
 	}

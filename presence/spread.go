@@ -474,6 +474,8 @@ func (s *Service) compose(l *link, now time.Time) []outFrame {
 			out = append(out, outFrame{
 				gossipFrame: gossipFrame{News: &passed{Mask: sh.theirs, Seq: o.seq, Hops: uint64(o.hops) + 1, Beacon: o.sealed}},
 				of:          o.peer,
+				key:         o.key,
+				unproven:    o.hops == 0 && o != s.me,
 			})
 			sh.has = o.seq
 		case t&tellNone != 0:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
@@ -41,13 +40,13 @@ func (b *bench) fanout(ctx context.Context) ([]row, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", m.name, err)
 		}
-		floor, err := b.verifying(m.many)
+		floor, err := b.commit()
 		if err != nil {
 			return nil, err
 		}
 		rows = append(rows,
 			compare(m.name, took, "ms", "limit", m.limit),
-			compare(m.name, took, "ms", "a commit, and the signature checked by each", floor))
+			compare(m.name, took, "ms", "the commit of the choice", floor))
 	}
 	return rows, nil
 }
@@ -177,39 +176,6 @@ func (b *bench) told(ctx context.Context, many int, network func(*identity.Ident
 		}
 	}
 	return median(times), nil
-}
-
-// verifying is the least that many listeners of one process take: a commit, and
-// each checks a signature, on all cores. In ms.
-func (b *bench) verifying(many int) (float64, error) {
-	commit, err := b.commit()
-	if err != nil {
-		return 0, err
-	}
-	id, err := identity.Generate()
-	if err != nil {
-		return 0, err
-	}
-	body := make([]byte, 200)
-	sig, err := id.Sign(identity.BeaconDomain, body)
-	if err != nil {
-		return 0, err
-	}
-	var times []time.Duration
-	for range b.runs {
-		began := time.Now()
-		var workers sync.WaitGroup
-		for w := range runtime.GOMAXPROCS(0) {
-			workers.Go(func() {
-				for i := w; i < many; i += runtime.GOMAXPROCS(0) {
-					identity.Verify(id.Self(), identity.BeaconDomain, body, sig)
-				}
-			})
-		}
-		workers.Wait()
-		times = append(times, time.Since(began))
-	}
-	return commit + median(times), nil
 }
 
 // wait waits.
