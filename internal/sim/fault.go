@@ -190,8 +190,12 @@ func restore(w *world, s Step, h, _ *host) bool {
 	if l := h.up(); l == nil || !w.mayStop(l) || len(copies) == 0 {
 		return false
 	}
-	c := copies[s.N%len(copies)]
-	w.line.note("%s is restored from copy %d of %d", h.name, s.N%len(copies)+1, len(copies))
+	n := s.N % len(copies)
+	if s.Newest {
+		n = len(copies) - 1
+	}
+	c := copies[n]
+	w.line.note("%s is restored from copy %d of %d", h.name, n+1, len(copies))
 	if !h.halt(s.M%2 == 0) {
 		return false
 	}

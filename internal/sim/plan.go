@@ -30,6 +30,8 @@ type Step struct {
 	N    int           // what it means is the kind's
 	M    int           // the same
 	For  time.Duration // how long a fault lasts
+
+	Newest bool // of several copies the newest is meant
 }
 
 // NewPlan makes the plan of a seed. Each seed stresses some kinds of steps and
@@ -48,6 +50,9 @@ func NewPlan(seed uint64, opt Options) Plan {
 	trouble := time.Duration(2+rng.IntN(20)) * time.Minute
 	for at := 10 * time.Minute; at < p.Length; at += pause(rng, trouble) {
 		p.add(rng, at, faults.pick(rng))
+	}
+	for range rng.IntN(4) {
+		p.stage(rng)
 	}
 	p.aim(rng)
 	slices.SortStableFunc(p.Steps, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
@@ -69,6 +74,48 @@ func (p *Plan) befriend(rng *rand.Rand) {
 	}
 }
 
+// scene is steps that belong together and would seldom meet by chance; back says
+// that the second device does one to the first.
+type scene []struct {
+	kind Kind
+	back bool
+}
+
+var scenes = []scene{
+	{{kind: Pair}, {Copy, true}, {Remark, true}, {kind: Pair}, {Restore, true}},
+	{{kind: Pair}, {kind: Copy}, {kind: Remark}, {kind: Pair}, {kind: Restore}},
+	{{kind: Pair}, {kind: Copy}, {kind: Remark}, {kind: Remove}, {kind: Restore}},
+	{{kind: Pair}, {kind: Copy}, {kind: Remark}, {kind: Narrow}, {kind: Restore}},
+	{{kind: Pair}, {kind: Block}, {kind: Unblock}},
+	{{kind: Pair}, {kind: Remove}},
+	{{kind: Pair}, {Part, true}, {kind: Add}},
+	{{kind: Copy}, {kind: Send}, {kind: Send}, {kind: Restore}, {kind: Send}, {kind: Burst}},
+	{{kind: Burst}, {Copy, true}, {Remark, true}, {kind: Burst}, {Restore, true}, {kind: Send}},
+	{{kind: Cut}, {kind: Burst}, {kind: Cancel}, {kind: Send}},
+	{{kind: Remove}, {kind: Add}, {Part, true}, {kind: Add}},
+	{{kind: Crash}, {kind: Pair}},
+	{{Crash, true}, {kind: Pair}},
+}
+
+// stage plays a scene, slowly or so fast that its steps overlap.
+func (p *Plan) stage(rng *rand.Rand) {
+	at := time.Duration(rng.Int64N(int64(p.Length)))
+	pace := time.Duration(span(rng, 1, 60_000)) * time.Millisecond
+	first := len(p.Steps)
+	p.add(rng, at, Nothing)
+	a, b := p.Steps[first].A, p.Steps[first].B
+	p.Steps = p.Steps[:first]
+	for _, part := range scenes[rng.IntN(len(scenes))] {
+		p.add(rng, at, part.kind)
+		s := &p.Steps[len(p.Steps)-1]
+		if s.A, s.B = a, b; part.back {
+			s.A, s.B = b, a
+		}
+		s.Newest = true
+		at += time.Duration(rng.Int64N(int64(pace) + 1))
+	}
+}
+
 // aim moves most of the crashes to just before an act of the device, or about it, so
 // that they come amid its commits and frames.
 func (p *Plan) aim(rng *rand.Rand) {
@@ -80,7 +127,7 @@ func (p *Plan) aim(rng *rand.Rand) {
 	}
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		if s.Kind != Crash || len(acts) == 0 || rng.IntN(4) == 0 {
+		if s.Kind != Crash || s.Newest || len(acts) == 0 || rng.IntN(4) == 0 {
 			continue
 		}
 		act := acts[rng.IntN(len(acts))]
