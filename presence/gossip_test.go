@@ -193,6 +193,27 @@ func TestPartitionHeals(t *testing.T) {
 	})
 }
 
+// When the way of the news has become so long that they can't be passed on, who is
+// nearer is asked again, though it was told once that it need not bring them.
+func TestNewsComeByAShorterWayAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		o, near, a, b, relay, d, last := w.device(1), w.device(2), w.device(3), w.device(4), w.device(5), w.device(6), w.device(7)
+		w.acquaint(o, near, a, b, relay, d, last)
+		w.chain(o, relay, d, last)
+		w.chain(o, near, d) // who has the news from relay
+		w.chain(o, a, b, relay)
+		o.set(Busy, "by relay")
+		last.sees(o, Busy, "by relay")
+		w.net.Drop(o.self(), relay.self())
+		for i := range 4 {
+			pass(time.Minute)
+			o.set(Busy, fmt.Sprint("later ", i))
+		}
+		pass(2 * validity)
+		last.sees(o, Busy, "later 3")
+	})
+}
+
 // When who brought the news is gone, another one that knows the origin does.
 func TestAnotherBringsTheNews(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {

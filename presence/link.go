@@ -61,6 +61,7 @@ type share struct {
 	mine, theirs mask
 	mode         mode
 	cannot       bool   // the peer has news, but from too far away to pass them on
+	waits        bool   // the peer wants news, and was told that of this side
 	has          uint64 // the highest seq that the peer has, as far as is known
 	offered      uint64 // the peer says that it has this one, 0 once it was asked for it
 	hops         int    // over so many devices

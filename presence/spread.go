@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"bytes"
 	"errors"
 	mathrand "math/rand/v2"
 	"slices"
@@ -137,10 +138,11 @@ func (s *Service) spread(o *origin, from *link) {
 	if o.far() {
 		for _, l := range o.sharers {
 			if sh := l.shared[o]; l.peer != o.peer && sh.mode == pulled {
-				sh.mode = announced
+				sh.mode, sh.waits = announced, true
 				l.queue(o, tellNone)
 			}
 		}
+		s.nearer(o)
 	}
 	if !o.passable(time.Now()) {
 		return
@@ -161,12 +163,17 @@ func (s *Service) spread(o *origin, from *link) {
 // seek has others bring news of o, at most n of those that know it, except one; mu
 // is held.
 func (s *Service) seek(o *origin, except *link, n int) {
+	s.seekAt(o, n, func(l *link) bool { return l != except })
+}
+
+// seekAt is seek at some of those that know o; mu is held.
+func (s *Service) seekAt(o *origin, n int, may func(*link) bool) {
 	if !o.held || o.direct() {
 		return
 	}
 	others := make([]*link, 0, len(o.sharers))
 	for _, l := range o.sharers {
-		if l != except && l.peer != o.peer && !l.shared[o].cannot {
+		if l.peer != o.peer && !l.shared[o].cannot && may(l) {
 			others = append(others, l)
 		}
 	}
@@ -177,6 +184,28 @@ func (s *Service) seek(o *origin, except *link, n int) {
 		}
 		l.queue(o, tellPull)
 	}
+}
+
+// nearer has another one bring news of o, too, if they come from too far away to be
+// passed on and somebody waits for them: of the two, who is nearer stays. Who was
+// told that it need not bring them says no more that it has them. mu is held.
+func (s *Service) nearer(o *origin) {
+	waits := func(l *link) bool { return l.shared[o].waits }
+	if o.sought || !slices.ContainsFunc(o.sharers, waits) {
+		return
+	}
+	o.sought = true
+	s.seekAt(o, 1, func(l *link) bool { return l != o.supplier && l.shared[o].mode != pulled && !waits(l) })
+}
+
+// approach has the peer of l bring news of o from now on, which brought the newest
+// over fewer devices than who does; mu is held.
+func (s *Service) approach(l *link, o *origin, hops int) {
+	if o.supplier != nil {
+		o.supplier.queue(o, tellStop)
+	}
+	o.supplier, o.hops = l, hops
+	s.spread(o, l)
 }
 
 // offered takes that the peer of l has a beacon of o; mu is held. Who brings news
@@ -270,8 +299,9 @@ func (s *Service) wanted(l *link, o *origin, above uint64, now time.Time) {
 	if o.passable(now) && o.seq > above {
 		l.queue(o, tellNews)
 	} else if o.far() {
-		sh.mode = announced
+		sh.mode, sh.waits = announced, true
 		l.queue(o, tellNone)
+		s.nearer(o)
 	}
 	if o.supplier == l { // it waits for what this side waits for
 		o.supplier = nil
@@ -285,7 +315,8 @@ func (s *Service) unwanted(l *link, o *origin) {
 		l.renew = false
 		return
 	}
-	l.shared[o].mode = stopped
+	sh := l.shared[o]
+	sh.mode, sh.waits = stopped, false
 }
 
 // heardOf takes a beacon that the peer of l passes on. An error says that the
@@ -306,7 +337,11 @@ func (s *Service) heardOf(l *link, n passed, now time.Time) error {
 	sh := l.shared[o]
 	sh.has, sh.cannot = max(sh.has, n.Seq), false
 	if n.Seq <= o.newsAbove() {
-		if o.supplier != l {
+		switch {
+		case o.supplier == l:
+		case o.far() && int(n.Hops) < o.hops && bytes.Equal(n.Beacon, o.sealed):
+			s.approach(l, o, int(n.Hops))
+		default:
 			l.queue(o, tellStop)
 		}
 		s.mu.Unlock()
@@ -418,7 +453,10 @@ func (s *Service) expire(now time.Time) {
 		}
 		if !now.Before(o.until) {
 			s.settle(o)
-		} else if o.supplier != nil && !o.sought && o.state != Offline && now.After(o.until.Add(-lookout)) {
+			if o.state == Unknown { // who has news was perhaps told that they need not come
+				s.seek(o, nil, seekers)
+			}
+		} else if o.relayed && !o.sought && o.state != Offline && now.After(o.until.Add(-lookout)) {
 			o.sought = true
 			s.seek(o, o.supplier, seekers)
 		}
@@ -434,7 +472,7 @@ func (s *Service) settle(o *origin) {
 	for _, l := range o.sharers {
 		if l.peer != o.peer {
 			sh := l.shared[o]
-			sh.mode, sh.cannot = announced, false
+			sh.mode, sh.cannot, sh.waits = announced, false, false
 		}
 	}
 }
@@ -477,7 +515,7 @@ func (s *Service) compose(l *link, now time.Time) []outFrame {
 				key:         o.key,
 				unproven:    o.hops == 0 && o != s.me,
 			})
-			sh.has = o.seq
+			sh.has, sh.waits = o.seq, false
 		case t&tellNone != 0:
 			have = append(have, claim{mask: sh.theirs})
 		case news && t&tellHave != 0:
