@@ -109,7 +109,9 @@
 // to others it says stop. So a change comes once to each, and costs what it has
 // not: about 1.3 times the bytes of telling each. On connecting both sides say have
 // of what both know. Who waits in vain asks another: at once when the link is
-// gone, 90 s before a state ends when it is not.
+// gone, 90 s before a state ends when it is not, again when it has ended. Who has
+// news from too far away, and somebody waiting for them, pulls from another one,
+// too, and stays with whoever brought them over fewer devices.
 //
 // A pull of the peer's own topic asks it to renew its beacon when that is 12 minutes
 // old: somebody beyond hears it. Else nothing is renewed.
