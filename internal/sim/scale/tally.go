@@ -68,9 +68,9 @@ func (t *tally) end(w *world) {
 	t.frames[alive] += frames
 	t.bytes[alive] += frames * float64(w.sizes.keepAlive)
 	daily := 2 * t.linkTime.Seconds() / linkLife.Seconds()
-	n, size := w.sizes.naming(w.Contacts + 1)
-	t.frames[interest] += daily * float64(n+1)
-	t.bytes[interest] += daily * float64(size+w.sizes.nonce)
+	names := w.sizes.naming(w.Contacts + 1)
+	t.frames[interest] += daily * float64(names.frames+1)
+	t.bytes[interest] += daily * float64(names.bytes+w.sizes.nonce)
 }
 
 // watches reports whether a change can be followed to its end.

@@ -272,8 +272,8 @@ func (w *world) meet(l *link) {
 	}
 	l.named = true
 	for _, d := range l.ends {
-		frames, size := w.sizes.naming(len(d.contacts) + 1)
-		w.tally.count(w, interest, frames+1, size+w.sizes.nonce)
+		names := w.sizes.naming(len(d.contacts) + 1)
+		w.tally.count(w, interest, names.frames+1, names.bytes+w.sizes.nonce)
 	}
 	for _, h := range a.holds {
 		if g := h.t.row[b.id]; g != nil {

@@ -88,6 +88,7 @@ type sizes struct {
 	keepAlive, key, tell, nonce, news, sealed int
 	hello, ack                                int
 	masks, claims                             map[int]int // by number in one frame
+	names                                     map[int]span
 }
 
 // sizeOf returns what a frame takes on the wire.
@@ -116,6 +117,7 @@ func measureSizes(text string, addrs []transport.Address) sizes {
 		ack:    sizeOf(messageFrame{Type: 4, Epoch: make([]byte, epochSize), Seq: 1000}),
 		masks:  make(map[int]int),
 		claims: make(map[int]int),
+		names:  make(map[int]span),
 	}
 	return s
 }
@@ -145,18 +147,27 @@ func (s sizes) claimFrame(n int) int {
 	return size
 }
 
-// naming is what it takes to name topics at the beginning of a link: in frames and
-// bytes, of one side, decoys included.
-func (s sizes) naming(topics int) (frames, size int) {
+// span is frames and their bytes.
+type span struct{ frames, bytes int }
+
+// naming is what it takes to name topics at the beginning of a link, of one side,
+// decoys included.
+func (s sizes) naming(topics int) span {
 	n := minTopics
 	for n < topics {
 		n *= 2
 	}
-	for n > 0 {
-		part := min(n, maxMasks)
-		n -= part
-		frames++
-		size += sizeOf(linkFrame{Know: make([]byte, part*maskSize), More: n > 0})
+	known, ok := s.names[n]
+	if ok {
+		return known
 	}
-	return frames, size
+	var all span
+	for left := n; left > 0; {
+		part := min(left, maxMasks)
+		left -= part
+		all.frames++
+		all.bytes += sizeOf(linkFrame{Know: make([]byte, part*maskSize), More: left > 0})
+	}
+	s.names[n] = all
+	return all
 }
