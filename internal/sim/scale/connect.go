@@ -70,7 +70,7 @@ func (w *world) walk(d *device, session int) {
 // dial tries a contact, which succeeds if it is there.
 func (w *world) dial(d *device, peer int32) {
 	d.dials++
-	w.tally.dialled(w)
+	w.tally.dialled()
 	session, p := d.session, w.devices[peer]
 	takes := dialFails
 	if p.online {
@@ -102,7 +102,7 @@ func (w *world) dial(d *device, peer int32) {
 
 // retry has a contact that was not there dialled again.
 func (w *world) retry(d *device, peer int32) {
-	w.tally.failed(w)
+	w.tally.failed()
 	wait := min(firstRetry<<min(d.due[peer], 10), lastRetry)
 	wait -= time.Duration(w.rng.Int64N(int64(wait / 4)))
 	d.due[peer]++

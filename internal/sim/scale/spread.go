@@ -282,7 +282,7 @@ func (w *world) chase(d *device, session int) {
 	w.after(patience, func() { w.chase(d, session) })
 }
 
-// pull takes that the other end of l wants news above a seq.
+// pull takes that the other end of l pulls: it wants news above a seq.
 func (w *world) pull(h *holder, l *link, above int) {
 	if h.me() {
 		h.t.wished[l] = true

@@ -86,7 +86,7 @@ func (t *tally) pass(w *world) {
 
 func (t *tally) came(w *world) { t.pass(w); t.there++ }
 
-func (t *tally) went(w *world, _ *device) { t.pass(w); t.there-- }
+func (t *tally) went(w *world) { t.pass(w); t.there-- }
 
 func (t *tally) connected(w *world, l *link) {
 	t.pass(w)
@@ -99,10 +99,10 @@ func (t *tally) connected(w *world, l *link) {
 	}
 }
 
-func (t *tally) disconnected(w *world, _ *link) { t.pass(w); t.standing-- }
+func (t *tally) disconnected(w *world) { t.pass(w); t.standing-- }
 
-func (t *tally) dialled(*world) { t.dials += t.one() }
-func (t *tally) failed(*world)  { t.fails += t.one() }
+func (t *tally) dialled() { t.dials += t.one() }
+func (t *tally) failed()  { t.fails += t.one() }
 
 func (t *tally) one() float64 {
 	if t.on {

@@ -186,7 +186,7 @@ func (w *world) finish(d *device) {
 	for _, h := range d.holds {
 		h.shares = nil
 	}
-	w.tally.went(w, d)
+	w.tally.went(w)
 	for _, l := range links {
 		after := l.delay
 		if crashes {
@@ -263,7 +263,7 @@ func (w *world) drop(l *link, gone *device, why leaving) {
 		return
 	}
 	l.over = true
-	w.tally.disconnected(w, l)
+	w.tally.disconnected(w)
 	for _, d := range l.ends {
 		d.unlink(l)
 		l.out[l.side(d)] = outbox{}
