@@ -41,7 +41,7 @@ func (w *world) wanted(d *device, peer int32) bool {
 	return !w.full(d) && w.now >= d.rests[peer] && d.linkTo(w.devices[peer]) == nil
 }
 
-// walk goes through all contacts in the order of their ODIDs, while there are dials
+// walk goes through all contacts, as relation does in the order of their ODIDs, while there are dials
 // to be had, and begins anew some time later.
 func (w *world) walk(d *device, session int) {
 	if !d.online || d.session != session {
@@ -49,7 +49,7 @@ func (w *world) walk(d *device, session int) {
 	}
 	d.walking = true
 	for d.dials < maxDials && len(d.waits) == 0 && d.next < len(d.contacts) {
-		peer := d.contacts[d.next]
+		peer := d.contacts[(d.first+d.next)%len(d.contacts)]
 		d.next++
 		if _, tried := d.due[peer]; !tried && w.wanted(d, peer) {
 			d.due[peer] = 0

@@ -25,8 +25,11 @@ func scenarios(devices int) []Scenario {
 		list = append(list, s)
 	}
 	most := usual(many, 3000, 0.3)
-	most.Tracked = 20
+	most.Tracked, most.Anywhere = 20, true // else each start dials thousands that have no room
 	list = append(list, most)
+	anywhere := usual(devices, 1000, 0.3)
+	anywhere.Name, anywhere.Anywhere, anywhere.Tracked = "1000 contacts, dialled from anywhere on", true, 40
+	list = append(list, anywhere)
 	for _, overlap := range []float64{0.1, 0.6} {
 		s := usual(devices, 300, overlap)
 		s.Tracked = 100
@@ -47,6 +50,7 @@ func scenarios(devices int) []Scenario {
 	third.Bars = []string{barReach, barCost}
 	quiet := usual(many, 3000, 0.3)
 	quiet.Name = "3000 contacts there, idle"
+	quiet.Anywhere = true
 	quiet.Online, quiet.Session, quiet.Changes, quiet.Tracked, quiet.Warm = 1, 0, 0, 20, time.Hour
 	quiet.Bars = []string{barIdle}
 	loud := quiet

@@ -56,6 +56,9 @@ type tally struct {
 func (t *tally) begin(w *world) {
 	t.pass(w)
 	*t = tally{on: true, began: w.now, until: w.now + w.Measured, at: w.now, there: t.there, standing: t.standing}
+	for _, d := range w.devices {
+		t.most = max(t.most, len(d.links))
+	}
 	for i := range 10 {
 		w.after(w.Measured*time.Duration(i+1)/11, func() { t.look(w) })
 	}

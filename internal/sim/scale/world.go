@@ -19,6 +19,7 @@ type Scenario struct {
 	Crashes  float64       `json:"crashes"`  // share of the sessions that end without a word
 	Changes  float64       `json:"changes"`  // of its state by a user, an hour online
 	Budget   int           `json:"budget"`   // connections kept
+	Anywhere bool          `json:"anywhere"` // contacts are dialled from any place on, not from the lowest ODID
 	Tracked  int           `json:"tracked"`  // origins whose beacons are followed
 	Warm     time.Duration `json:"warm"`     // before anything is measured
 	Measured time.Duration `json:"measured"`
@@ -77,6 +78,7 @@ type device struct {
 	holds    []*holder
 	chased   []*holder // of which news were offered that have not come
 	minute   time.Duration
+	first    int // in the contacts, where walks begin
 	keeper
 }
 
@@ -123,6 +125,11 @@ func populate(s Scenario, rng *rand.Rand, lists [][]int32, sizes sizes) *world {
 			id: int32(i), contacts: l, keeper: newKeeper(),
 			minute: time.Duration(rng.Int64N(int64(time.Minute))),
 		})
+	}
+	if s.Anywhere {
+		for _, d := range w.devices {
+			d.first = rng.IntN(max(len(d.contacts), 1))
+		}
 	}
 	for _, i := range rng.Perm(len(lists))[:min(s.Tracked, len(lists))] {
 		w.track(w.devices[i])
