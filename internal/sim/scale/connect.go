@@ -44,7 +44,7 @@ func (w *world) wanted(d *device, peer int32) bool {
 // walk goes through all contacts, as relation does in the order of their ODIDs, while there are dials
 // to be had, and begins anew some time later.
 func (w *world) walk(d *device, session int) {
-	if !d.online || d.session != session {
+	if !d.online || d.session != session || w.Settled {
 		return
 	}
 	d.walking = true
@@ -65,6 +65,23 @@ func (w *world) walk(d *device, session int) {
 		pause = walkFull
 	}
 	w.after(pause, func() { w.walk(d, session) })
+}
+
+// settle connects those who are there with contacts by chance, as far as there is
+// room at both ends.
+func (w *world) settle() {
+	for _, i := range w.rng.Perm(len(w.devices)) {
+		d := w.devices[i]
+		for _, j := range w.rng.Perm(len(d.contacts)) {
+			p := w.devices[d.contacts[j]]
+			if w.full(d) {
+				break
+			}
+			if d.online && p.online && !w.full(p) && d.linkTo(p) == nil {
+				w.connect(d, p)
+			}
+		}
+	}
 }
 
 // dial tries a contact, which succeeds if it is there.

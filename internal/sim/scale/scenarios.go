@@ -25,7 +25,7 @@ func scenarios(devices int) []Scenario {
 		list = append(list, s)
 	}
 	most := usual(many, 3000, 0.3)
-	most.Tracked, most.Anywhere = 20, true // else each start dials thousands that have no room
+	most.Tracked, most.Warm, most.Measured, most.Anywhere = 20, time.Hour, 45*time.Minute, true // else each start dials thousands that have no room
 	list = append(list, most)
 	anywhere := usual(devices, 1000, 0.3)
 	anywhere.Name, anywhere.Anywhere, anywhere.Tracked = "1000 contacts, dialled from anywhere on", true, 40
@@ -50,8 +50,9 @@ func scenarios(devices int) []Scenario {
 	third.Bars = []string{barReach, barCost}
 	quiet := usual(many, 3000, 0.3)
 	quiet.Name = "3000 contacts there, idle"
-	quiet.Anywhere = true
-	quiet.Online, quiet.Session, quiet.Changes, quiet.Tracked, quiet.Warm = 1, 0, 0, 20, time.Hour
+	quiet.Settled = true // else all would go through all, of whom nobody has room
+	quiet.Online, quiet.Session, quiet.Changes, quiet.Tracked = 1, 0, 0, 20
+	quiet.Warm, quiet.Measured = 40*time.Minute, 40*time.Minute
 	quiet.Bars = []string{barIdle}
 	loud := quiet
 	loud.Name = "3000 contacts there, changes"

@@ -17,6 +17,7 @@ type Scenario struct {
 	Online   float64       `json:"online"`   // share of the time
 	Session  time.Duration `json:"session"`  // mean time online at a stretch, 0 for no churn
 	Crashes  float64       `json:"crashes"`  // share of the sessions that end without a word
+	Settled  bool          `json:"settled"`  // connections are drawn at first and stay
 	Changes  float64       `json:"changes"`  // of its state by a user, an hour online
 	Budget   int           `json:"budget"`   // connections kept
 	Anywhere bool          `json:"anywhere"` // contacts are dialled from any place on, not from the lowest ODID
@@ -145,6 +146,10 @@ func (w *world) play() {
 		} else {
 			w.after(start+w.absence(), func() { w.begin(d) })
 		}
+	}
+	if w.Settled {
+		w.run(start)
+		w.settle()
 	}
 	w.run(w.Warm)
 	w.tally.begin(w)
