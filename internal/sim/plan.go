@@ -86,6 +86,7 @@ var scenes = []scene{
 	{{kind: Pair}, {kind: Copy}, {kind: Remark}, {kind: Pair}, {kind: Restore}},
 	{{kind: Pair}, {kind: Copy}, {kind: Remark}, {kind: Remove}, {kind: Restore}},
 	{{kind: Pair}, {kind: Copy}, {kind: Remark}, {kind: Narrow}, {kind: Restore}},
+	{{kind: Copy}, {kind: SetPresence}, {kind: Pair}, {kind: Restore}, {kind: Remove}, {kind: SetPresence}},
 	{{kind: Pair}, {kind: Block}, {kind: Unblock}},
 	{{kind: Pair}, {kind: Remove}},
 	{{kind: Pair}, {Part, true}, {kind: Add}},

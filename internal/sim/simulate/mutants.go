@@ -46,26 +46,12 @@ var mutants = []mutant{
 	s.At`,
 	},
 	{
-		Name: "take-stale-statement", File: "contact/relation.go",
-		Old: `	case st.Seq < m.TheirsSeq:
-		return Stale`,
-		New: `	case st.Seq < m.TheirsSeq && !mutant("take-stale-statement"):
-		return Stale
-	case st.Seq < m.TheirsSeq:
-		return Fresh`,
-	},
-	{
 		Name: "trust-by-one-side", File: "contact/relation.go",
 		Old: `	if both && mine.Pair != nil && theirs.Pair != nil && (`,
 		New: `	if both && mine.Pair != nil && mutant("trust-by-one-side") {
 		v.Trust = Paired
 	}
 	if both && mine.Pair != nil && theirs.Pair != nil && (`,
-	},
-	{
-		Name: "trust-old-pairing-for-ever", File: "contact/relation.go",
-		Old: `*m.OldPair == *theirs.Pair && Unacknowledged(mine, m)`,
-		New: `*m.OldPair == *theirs.Pair && (mutant("trust-old-pairing-for-ever") || Unacknowledged(mine, m))`,
 	},
 	{
 		Name: "consent-comes-back", File: "contact/relation.go",
@@ -106,19 +92,6 @@ var mutants = []mutant{
 		Name: "unblock-trusts", File: "relation/block.go",
 		Old: `s.next(&e).List(contact.NoPermissions)`,
 		New: `unblocked(s.next(&e), &e)`,
-	},
-	{
-		Name: "pair-with-blocked", File: "relation/pair.go",
-		Old: `	if e.blocked() {
-		return fmt`,
-		New: `	if e.blocked() && mutant("pair-with-blocked") {
-		e.row.Marks.Blocked = false
-		if err := blocks.Delete(tx, p.Peer[:]); err != nil {
-			return err
-		}
-	}
-	if e.blocked() {
-		return fmt`,
 	},
 	{
 		Name: "acknowledged-too-early", File: "relation/service.go",
@@ -224,6 +197,13 @@ var mutants = []mutant{
 		return false
 	}
 	age`,
+	},
+	{
+		Name: "gossip-with-the-blocked", File: "presence/link.go",
+		Old: `	if err == nil && !gossips(v, known) {
+		err = errForbidden`,
+		New: `	if err == nil && !gossips(v, known) && !mutant("gossip-with-the-blocked") {
+		err = errForbidden`,
 	},
 	{
 		Name: "accept-gap", File: "message/receive.go",
