@@ -78,7 +78,6 @@ done
 
 step simulator
 go run ./internal/sim/simulate -seeds "${SEEDS:-500}"
-go run ./internal/sim/simulate -mutants
 
 step tests
 go test -race -json -timeout 15m ./... | go run ./internal/testreport
