@@ -22,9 +22,14 @@ import (
 // back to the checkpoint, and the log is done again.
 //
 // Which of the files counts is decided by what they say of each other. Meta pages
-// of a transaction that is no checkpoint have no list of free pages.
+// of a transaction that is no checkpoint have no list of free pages. One that is
+// written when power fails may be garbled, and the next one goes over that of the
+// checkpoint: what is left then may be of before it.
 //
 //	the newest meta page                     what counts
+//	of the transaction before the log's      the log
+//	checkpoint, or none that can be read,
+//	and that checkpoint is in the file
 //	of a transaction without a mark          the file: it was closed, or never had a log
 //	of a checkpoint that the log follows     the log
 //	of a checkpoint that it does not follow  the file: the log is of before
@@ -87,21 +92,21 @@ func readMark(file *os.File, m meta) (found mark, err error) {
 // to be done again, nil if nothing is. The error wraps ErrCorrupt if what is there
 // is not whole.
 func examine(file *os.File, path string) (*walContent, error) {
-	newest, err := newestMeta(file)
-	if err != nil {
-		return nil, err
-	}
+	newest, whole := newestMeta(file)
 	log, logErr := readWAL(path + walSuffix)
 	gone := errors.Is(logErr, fs.ErrNotExist)
 	if logErr != nil && !gone && !errors.Is(logErr, ErrCorrupt) {
 		return nil, logErr
 	}
 	var last mark
-	whole := inspect(file, newest)
+	if whole == nil {
+		whole = inspect(file, newest)
+	}
 	if whole == nil {
 		last, whole = readMark(file, newest)
 	}
 	switch {
+	case log != nil && newest.txid < log.meta.txid && log.belongs(file, newest):
 	case whole == nil && last == mark{}:
 		return nil, nil
 	case whole == nil && last.txid == newest.txid && !gone:
@@ -121,13 +126,17 @@ func examine(file *os.File, path string) (*walContent, error) {
 	return log, nil
 }
 
-// belongs reports whether a log continues the checkpoint of a file in which the
-// newest meta page is of some transaction after it.
+// belongs reports whether a log continues the checkpoint of a file, given the
+// newest meta page, the zero one if there is none that can be read.
 func (c *walContent) belongs(file *os.File, newest meta) bool {
 	m := c.meta
-	// The checkpoint's own tree under another number is that of an earlier attempt.
-	known := newest.txid >= m.txid && newest.txid <= c.txid+1 || newest.sameTree(m)
-	if m.pageSize != newest.pageSize || !known || inspect(file, m) != nil {
+	known := newest == meta{}
+	if !known && m.pageSize == newest.pageSize {
+		// One before the checkpoint is left where those after it were garbled. The
+		// checkpoint's own tree under another number is that of an earlier attempt.
+		known = newest.txid+1 >= m.txid && newest.txid <= c.txid+1 || newest.sameTree(m)
+	}
+	if !known || inspect(file, m) != nil {
 		return false
 	}
 	found, err := readMark(file, m)

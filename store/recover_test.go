@@ -1,9 +1,12 @@
 package store
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -250,5 +253,70 @@ func TestLostRecordIsRefused(t *testing.T) {
 	r, err := Check(path, notes)
 	if err != nil || len(r.Damage) == 0 {
 		t.Fatalf("%+v, %v", r, err)
+	}
+}
+
+// A disk may garble a sector that is written when power fails, and keep what was
+// before of another one. Between two checkpoints both meta pages are written over.
+func TestMetaPagesThatPowerCutGarblesAreThoseOfTheLog(t *testing.T) {
+	const many = 3
+	dir := t.TempDir()
+	db := openTest(t, filepath.Join(dir, "running"), logging(), notes)
+	for n := range many - 1 {
+		put(t, db, fmt.Sprint(n), "text")
+	}
+	if err := errors.Join(db.settle(), db.settle()); err != nil {
+		t.Fatal(err)
+	}
+	pageSize := int(db.wal.meta.pageSize)
+	before := make([][]byte, 2) // the meta pages as of the checkpoint
+	for page := range before {
+		before[page] = make([]byte, pageSize)
+		if _, err := db.file.ReadAt(before[page], int64(page*pageSize)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkpoint := int(db.wal.meta.txid % 2)
+	put(t, db, "last", "text")
+	put(t, db, "last", "changed")
+	if db.wal.records != 2 {
+		t.Fatalf("%d records", db.wal.records)
+	}
+	written := filepath.Join(dir, "written")
+	if err := Copy(db.path, written); err != nil {
+		t.Fatal(err)
+	}
+	garble := func(page []byte) { copy(page, bytes.Repeat([]byte{0xa5}, sector)) }
+	for name, cut := range map[string]func(pages [][]byte){
+		"one":   func(pages [][]byte) { garble(pages[checkpoint]) },
+		"other": func(pages [][]byte) { garble(pages[1-checkpoint]) },
+		"both":  func(pages [][]byte) { garble(pages[0]); garble(pages[1]) },
+		"the checkpoint's, and the other one is of before it": func(pages [][]byte) {
+			garble(pages[checkpoint])
+			pages[1-checkpoint] = before[1-checkpoint]
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "store")
+			if err := Copy(written, path); err != nil {
+				t.Fatal(err)
+			}
+			file, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pages := [][]byte{bytes.Clone(file[:pageSize]), bytes.Clone(file[pageSize : 2*pageSize])}
+			cut(pages)
+			copy(file, slices.Concat(pages...))
+			if err := os.WriteFile(path, file, fileMode); err != nil {
+				t.Fatal(err)
+			}
+			r, err := Check(path, notes)
+			if err != nil || len(r.Damage) > 0 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			wantNotes(t, path, Options{ReadOnly: true}, many)
+			wantNotes(t, path, Options{}, many)
+		})
 	}
 }
