@@ -88,6 +88,9 @@ func (db *DB) commit(b *bbolt.Tx, s *shared) error {
 	db.buffer = s.redo.record[:0]
 	if err != nil {
 		db.rollback(b)
+		if !isSync(err) && db.wal.erase() == nil {
+			return commitError(err, true)
+		}
 		return db.breakOff(commitError(err, false)) // whether the record is on the disk is unknown
 	}
 	db.bolt.NoSync, db.bolt.NoFreelistSync = true, true

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,16 @@ type counted struct {
 	medium
 	syncs int
 	fail  error
+	full  int // how many writes fail from now on
+}
+
+func (c *counted) WriteAt(b []byte, at int64) (int, error) {
+	if c.full > 0 {
+		c.full--
+		n, _ := c.medium.WriteAt(b[:len(b)-1], at)
+		return n, &fs.PathError{Op: "write", Path: "log", Err: syscall.ENOSPC}
+	}
+	return c.medium.WriteAt(b, at)
 }
 
 func (c *counted) Sync() error {
@@ -78,6 +89,44 @@ func TestStoreIsBrokenAfterTheLogWasNotSynced(t *testing.T) {
 	got := texts(t, openTest(t, db.path, Options{}, notes))
 	if delete(got, "a"); len(got) != 2 {
 		t.Fatalf("%v", got)
+	}
+}
+
+// Not every disk can write over what is there when it is full.
+func TestFullDiskAtTheLogIsNotTheEnd(t *testing.T) {
+	for _, records := range []int{0, 2} {
+		t.Run(fmt.Sprintf("after %d records", records), func(t *testing.T) {
+			db, log := countedStore(t)
+			if err := db.settle(); err != nil {
+				t.Fatal(err)
+			}
+			for n := range records {
+				put(t, db, fmt.Sprint(n), "text")
+			}
+			log.full = 1
+			err := db.Update(putNote("full"))
+			if wantError(t, err, ErrFull); !strings.Contains(err.Error(), "then try again") {
+				t.Fatalf("no hint in %q", err)
+			}
+			copied := filepath.Join(t.TempDir(), "store")
+			if err := Copy(db.path, copied); err != nil {
+				t.Fatal(err)
+			}
+			wantNotes(t, copied, Options{}, records+2)
+			if err := db.Update(putNote("freed")); err != nil {
+				t.Fatal(err)
+			}
+			if got := texts(t, db); len(got) != records+3 {
+				t.Fatalf("%v", got)
+			}
+			if log.full = 2; db.Update(putNote("lost")) == nil {
+				t.Fatal("written to a full disk")
+			}
+			log.full = 0
+			if err := db.Update(putNote("later")); err == nil {
+				t.Fatal("written after what may be a record")
+			}
+		})
 	}
 }
 

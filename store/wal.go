@@ -136,7 +136,8 @@ func blocks(size int) int64 { return (int64(size) + walBlock - 1) / walBlock * w
 func (w *wal) fits(record []byte) bool { return w.next+blocks(len(record)) <= w.size }
 
 // append writes the record of a transaction and syncs it. Its first
-// walRecordHeader bytes are filled in.
+// walRecordHeader bytes are filled in. After an error of the sync, as isSync says,
+// nobody knows what the disk has; else erase makes sure that it has no such record.
 func (w *wal) append(txid uint64, record []byte) error {
 	if w.records == 0 {
 		if _, err := w.file.WriteAt(encodeHeader(w.nonce, w.meta), 0); err != nil {
@@ -158,15 +159,17 @@ func (w *wal) append(txid uint64, record []byte) error {
 
 // cancel takes back the newest record.
 func (w *wal) cancel() error {
-	if _, err := w.file.WriteAt(make([]byte, walBlock), w.last); err != nil {
-		return err
-	}
-	if err := w.file.Sync(); err != nil {
-		return err
-	}
 	w.records--
 	w.next = w.last
-	return nil
+	return w.erase()
+}
+
+// erase makes sure that there is no record where the next one begins.
+func (w *wal) erase() error {
+	if _, err := w.file.WriteAt(make([]byte, walBlock), w.next); err != nil {
+		return err
+	}
+	return w.file.Sync()
 }
 
 func encodeHeader(n nonce, m meta) []byte {
