@@ -147,8 +147,9 @@ func open(path string, opt Options, defs []Definition) (*DB, error) {
 	if err := db.loadCursor(); err != nil {
 		return nil, err
 	}
-	if isNew && !opt.NoSync {
-		// A file's own fsync does not promise that its name survives a power cut.
+	if !opt.ReadOnly && !opt.NoSync {
+		// A file's own fsync does not promise that its name survives a power cut, nor
+		// does it that the file is there: who made it may have been killed before this.
 		if err := syncDir(filepath.Dir(path)); err != nil {
 			return nil, err
 		}

@@ -97,10 +97,8 @@ func createWAL(path string) (*wal, error) {
 				return err
 			}
 		}
-		if isNew {
-			return syncDir(filepath.Dir(path))
-		}
-		return nil
+		// Also of one that is there: who made it may have been killed before this.
+		return syncDir(filepath.Dir(path))
 	}()
 	if err != nil {
 		file.Close()
