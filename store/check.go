@@ -69,7 +69,8 @@ func (d *Damages) Add(table string, key []byte, format string, args ...any) {
 // Check reads every page and record of the store at path, which nobody has open
 // to write, and changes nothing. Damaged pages hide those below them; all others
 // are read and counted. The error is one of reading at all: it wraps
-// fs.ErrNotExist, ErrLocked, or ErrCorrupt where not even a beginning is left.
+// fs.ErrNotExist, ErrLocked, ErrCorrupt where not even a beginning is left, or
+// ErrNewer where a newer program left a log.
 func Check(path string, defs ...Definition) (Report, error) {
 	r, err := check(path, defs)
 	if err != nil {

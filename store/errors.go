@@ -61,7 +61,7 @@ func openError(err error) error {
 	var path *fs.PathError
 	var errno syscall.Errno
 	switch {
-	case err == nil, errors.Is(err, ErrCorrupt):
+	case err == nil, errors.Is(err, ErrCorrupt), errors.Is(err, ErrNewer):
 		return err
 	case errors.Is(err, berrors.ErrTimeout):
 		return fmt.Errorf("%w: stop it, or choose another home", ErrLocked)

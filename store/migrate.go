@@ -48,12 +48,12 @@ func stale(b *bbolt.Tx, specs []spec) (bool, error) {
 		}
 		return true, nil
 	}
+	if err := newer(meta, specs); err != nil {
+		return false, err
+	}
 	format, err := getVersion(meta, formatKey)
 	if err != nil {
 		return false, err
-	}
-	if format > formatLogged {
-		return false, fmt.Errorf("%w: format %d, known here is %d; install that version again", ErrNewer, format, formatLogged)
 	}
 	if format == 0 || b.Bucket([]byte(journalBucket)) == nil {
 		return false, damaged("without format or journal")
@@ -69,8 +69,6 @@ func stale(b *bbolt.Tx, specs []spec) (bool, error) {
 		}
 		oldest := s.version - uint32(len(s.migrations))
 		switch {
-		case have > s.version:
-			return false, fmt.Errorf("%w: table %q has version %d, known here is %d; install that version again", ErrNewer, s.name, have, s.version)
 		case have != 0 && b.Bucket([]byte(s.bucket)) == nil:
 			return false, damaged(fmt.Sprintf("table %q is missing", s.name))
 		case have != 0 && have < oldest:
@@ -80,6 +78,27 @@ func stale(b *bbolt.Tx, specs []spec) (bool, error) {
 		}
 	}
 	return todo, nil
+}
+
+// newer returns an error that wraps ErrNewer if a newer program wrote what meta says.
+func newer(meta versions, specs []spec) error {
+	format, err := getVersion(meta, formatKey)
+	if err != nil {
+		return err
+	}
+	if format > formatLogged {
+		return fmt.Errorf("%w: format %d, known here is %d; install that version again", ErrNewer, format, formatLogged)
+	}
+	for _, s := range specs {
+		have, err := getVersion(meta, s.bucket)
+		if err != nil {
+			return err
+		}
+		if have > s.version {
+			return fmt.Errorf("%w: table %q has version %d, known here is %d; install that version again", ErrNewer, s.name, have, s.version)
+		}
+	}
+	return nil
 }
 
 func (db *DB) prepare(b *bbolt.Tx, specs []spec) error {
@@ -193,8 +212,11 @@ func writeAll(b *bbolt.Tx, name string, rows []rawRow) error {
 	return nil
 }
 
+// versions is a meta bucket, or a copy of it.
+type versions interface{ Get(key []byte) []byte }
+
 // getVersion returns 0 if there is none.
-func getVersion(meta *bbolt.Bucket, key string) (uint32, error) {
+func getVersion(meta versions, key string) (uint32, error) {
 	v := meta.Get([]byte(key))
 	switch {
 	case v == nil:

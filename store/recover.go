@@ -71,21 +71,31 @@ func decodeMark(b []byte) mark {
 	return mark{nonce(b[:16]), binary.BigEndian.Uint64(b[16:])}
 }
 
-// readMark returns the mark of a meta page's tree, or the zero one.
-func readMark(file *os.File, m meta) (found mark, err error) {
+// head is what a store says of itself, in its meta bucket.
+type head map[string][]byte
+
+func (h head) Get(key []byte) []byte { return h[string(key)] }
+
+// readHead returns the head of a meta page's tree.
+func readHead(file *os.File, m meta) (head, error) {
+	h := make(head)
 	i := newInspector(file, m)
-	err = i.rows(m.root, func(nested bool, key, value []byte) error {
+	err := i.rows(m.root, func(nested bool, key, value []byte) error {
 		if !nested || string(key) != metaBucket {
 			return nil
 		}
 		return i.rowsOf(value, func(_ bool, key, value []byte) error {
-			if string(key) == markKey {
-				found = decodeMark(value)
-			}
+			h[string(key)] = value
 			return nil
 		})
 	})
-	return found, err
+	return h, err
+}
+
+// readMark returns the mark of a meta page's tree, or the zero one.
+func readMark(file *os.File, m meta) (mark, error) {
+	h, err := readHead(file, m)
+	return decodeMark(h[markKey]), err
 }
 
 // examine looks through the file of a store, which is locked, and returns what is
@@ -158,15 +168,28 @@ func lock(file *os.File, how int) error {
 	}
 }
 
+// refuseNewer returns an error that wraps ErrNewer if a newer program left what is to
+// be done again. The log can't change that: only checkpoints bring tables to a version.
+func (c *walContent) refuseNewer(file *os.File, specs []spec) error {
+	h, err := readHead(file, c.meta)
+	if err != nil {
+		return err
+	}
+	return newer(h, specs)
+}
+
 // openToWrite opens the file of a store and puts it back to its checkpoint if that
 // is necessary; todo is then to be done again.
-func openToWrite(path string, sync bool) (file *os.File, todo *walContent, err error) {
+func openToWrite(path string, sync bool, specs []spec) (file *os.File, todo *walContent, err error) {
 	file, err = os.OpenFile(path, os.O_RDWR, fileMode)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err = lock(file, unix.LOCK_EX); err == nil {
 		todo, err = examine(file, path)
+	}
+	if err == nil && todo != nil {
+		err = todo.refuseNewer(file, specs)
 	}
 	if err == nil && todo != nil {
 		err = todo.meta.place(file, todo.txid)
@@ -196,6 +219,9 @@ func openToRead(path string) (file, held *os.File, err error) {
 		return nil, nil, err
 	}
 	todo, err := examine(held, path)
+	if err == nil && todo != nil {
+		err = todo.refuseNewer(held, nil)
+	}
 	if err == nil && todo != nil {
 		if file, err = redone(held, todo); err == nil {
 			return file, held, nil

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -317,6 +318,40 @@ func TestMetaPagesThatPowerCutGarblesAreThoseOfTheLog(t *testing.T) {
 			}
 			wantNotes(t, path, Options{ReadOnly: true}, many)
 			wantNotes(t, path, Options{}, many)
+		})
+	}
+}
+
+func TestNewerStoreThatWasNotClosedIsRefusedUntouched(t *testing.T) {
+	for name, set := range map[string]struct {
+		key     string
+		version uint32
+	}{
+		"format": {formatKey, formatLogged + 1},
+		"table":  {tablePrefix + "note", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := unclosed(t, 5)
+			file, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// In all copies of the meta bucket, that of the checkpoint among them.
+			old := binary.BigEndian.AppendUint32([]byte(set.key), set.version-1)
+			changed := bytes.ReplaceAll(file, old, binary.BigEndian.AppendUint32([]byte(set.key), set.version))
+			if bytes.Equal(changed, file) {
+				t.Fatal("not found")
+			}
+			if err := os.WriteFile(path, changed, fileMode); err != nil {
+				t.Fatal(err)
+			}
+			for _, opt := range []Options{{}, {ReadOnly: true}} {
+				_, err := Open(path, opt, notes)
+				wantError(t, err, ErrNewer)
+			}
+			if after, _ := os.ReadFile(path); !bytes.Equal(after, changed) || !hasLog(t, path) {
+				t.Fatal("it was changed")
+			}
 		})
 	}
 }

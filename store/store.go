@@ -132,7 +132,7 @@ func open(path string, opt Options, defs []Definition) (*DB, error) {
 			return nil, err
 		}
 	}
-	if err := db.openFile(path, opt); err != nil {
+	if err := db.openFile(path, opt, specs); err != nil {
 		return nil, err
 	}
 	ready := false
@@ -199,13 +199,13 @@ func missing(path string) (bool, error) {
 }
 
 // openFile opens the store, and does again what its log holds.
-func (db *DB) openFile(path string, opt Options) (err error) {
+func (db *DB) openFile(path string, opt Options, specs []spec) (err error) {
 	var file *os.File
 	var todo *walContent
 	if opt.ReadOnly {
 		file, db.held, err = openToRead(path)
 	} else {
-		file, todo, err = openToWrite(path, !opt.NoSync)
+		file, todo, err = openToWrite(path, !opt.NoSync, specs)
 	}
 	if err != nil {
 		for _, f := range []*os.File{file, db.held} {
