@@ -291,17 +291,20 @@ func (db *DB) makeRoom() error {
 func (db *DB) unsettled() bool { return db.base != nil && db.wal.records > 0 }
 
 // watch sees to it that there is a checkpoint once nothing was written for a
-// while. Nothing runs if nothing is written.
+// while. Nothing runs if nothing is written: it is tried once after the last commit,
+// and if it fails then, as on a full disk, again after the next one.
 func (db *DB) watch() {
-	if db.watched || !db.unsettled() {
+	seen := db.commits.Load()
+	if db.watched || !db.unsettled() || seen == db.tried {
 		return
 	}
 	db.watched = true
-	seen := db.commits.Load()
 	db.timer = time.AfterFunc(idleAfter, func() {
 		_ = db.Update(func(tx *Tx) error { // if it fails, the log still has everything
 			db.watched = false
-			tx.shared.settle = seen == db.commits.Load() && db.unsettled()
+			if seen == db.commits.Load() && db.unsettled() {
+				tx.shared.settle, db.tried = true, seen
+			}
 			return nil
 		})
 	})

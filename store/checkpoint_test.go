@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -249,4 +250,37 @@ func TestWhatIsReplacedDoesNotMakeTheFileGrowForEver(t *testing.T) {
 	if info.Size() > 3*maxGrowth {
 		t.Fatalf("%d bytes for 50 notes", info.Size())
 	}
+}
+
+// The log has everything, and who has nothing to write needs no more than that.
+func TestIdleStoreOnAFullDiskDoesNotTryForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opt := logging()
+		var full atomic.Bool
+		var tries atomic.Int32
+		opt.Probe.Commit = func() error {
+			tries.Add(1)
+			if full.Load() {
+				return syscall.ENOSPC
+			}
+			return nil
+		}
+		db := openTest(t, filepath.Join(t.TempDir(), "store"), opt, notes)
+		put(t, db, "first", "text")
+		put(t, db, "second", "text")
+		full.Store(true)
+		tries.Store(0)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := tries.Load(); n != 1 {
+			t.Fatalf("%d tries", n)
+		}
+		full.Store(false)
+		put(t, db, "third", "text")
+		time.Sleep(2 * idleAfter)
+		synctest.Wait()
+		if unsettled, _ := logState(t, db); unsettled {
+			t.Fatal("no checkpoint was made when there was space")
+		}
+	})
 }

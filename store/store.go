@@ -65,6 +65,7 @@ type DB struct {
 	settling bool      // a checkpoint is made that has to succeed in what is mapped
 	closing  bool      // the last one, which needs no log
 	watched  bool      // timer will look whether nothing is written any more
+	tried    uint64    // commits when it had a checkpoint made
 	timer    *time.Timer
 	buffer   []byte // of the last record
 
