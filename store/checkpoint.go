@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -215,12 +216,13 @@ func (db *DB) mappedAtLeast() (size int) {
 
 // mapSize is what bbolt maps of a file that needs size bytes.
 func mapSize(size int) int {
-	for n := 1 << 15; n <= 1<<30; n *= 2 {
+	for n := 1 << 15; n < 1<<30; n *= 2 {
 		if size <= n {
 			return n
 		}
 	}
-	return (size + 1<<30 - 1) >> 30 << 30
+	// With 32 bits, the last step is a byte short.
+	return int(min((int64(size)+1<<30-1)>>30<<30, math.MaxInt))
 }
 
 // prepareWAL reports whether there is a log, and makes it larger if it was filled.

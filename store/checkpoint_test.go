@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -196,6 +197,16 @@ func TestMappingIsReckonedAsBboltDoes(t *testing.T) {
 		_ = b.View(func(tx *bbolt.Tx) error { size = tx.Size(); return nil })
 		if mapped := int(mappedBy(b)); mapSize(int(size)) > mapped {
 			t.Fatalf("%d bytes: reckoned with %d, bbolt has %d", size, mapSize(int(size)), mapped)
+		}
+	}
+}
+
+// Sums of such sizes do not fit into an int of 32 bits.
+func TestMappingAboveAGibibyteIsReckoned(t *testing.T) {
+	const gib = 1 << 30
+	for size, want := range map[int]int64{gib - 1: gib, gib: gib, gib + 1: 2 * gib, 2*gib - 1: 2 * gib} {
+		if got := mapSize(size); int64(got) != min(want, math.MaxInt) {
+			t.Errorf("%d bytes: %d, want %d", size, got, want)
 		}
 	}
 }
