@@ -78,11 +78,13 @@ func (s *Service) verify(peer contact.ODID, f frame) (heard, error) {
 	return h, err
 }
 
-// say returns the frame that tells the peer all it may know.
+// say returns the frame that tells the peer all it may know. It is read by an
+// Update, which waits for a commit under way: a View could see one that is not synced
+// yet, and a statement is durable before it is told.
 func (s *Service) say(peer contact.ODID) (frame, error) {
 	var f frame
 	listed := false
-	err := s.cfg.DB.View(func(tx *store.Tx) error {
+	err := s.cfg.DB.Update(func(tx *store.Tx) error {
 		e, err := load(tx, peer)
 		f = frame{Mine: e.row.Mine, Yours: e.row.Theirs}
 		listed = e.listed()
