@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs every check of this repository: format, vet, staticcheck, schema, tests
-# with the race detector, a short fuzz of each decoder, and 500 runs of the simulator. It needs bash and Go
-# and fetches the Go tools it uses, at pinned versions, itself; as root it also
-# installs the Debian packages that are missing.
+# with the race detector, a short fuzz of each decoder, and 500 runs of the
+# simulator. It needs bash and Go and fetches the Go tools it uses, at pinned
+# versions, itself; as root it also installs the Debian packages that are missing.
 #
 #   scripts/test.sh          everything (about 20 minutes on 2 cores)
 #   FUZZTIME=1m scripts/test.sh     a minute of fuzzing for each decoder
