@@ -29,5 +29,6 @@ const (
 	PairingStaged    EventType = "pairing.staged"
 	PairingLimited   EventType = "pairing.limited"
 	ProfileChanged   EventType = "profile.changed"
-	PresenceSet      EventType = "presence.set" // this device's own choice
+	SettingChanged   EventType = "setting.changed" // Detail its name, State its value
+	PresenceSet      EventType = "presence.set"    // this device's own choice
 )

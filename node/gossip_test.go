@@ -26,17 +26,17 @@ func TestStoryOfAMutualContact(t *testing.T) {
 		}
 
 		// Bob does not want to pass on who is there; it stays so after a restart.
-		bob.try(bob.SetGossip(false))
+		bob.try(bob.SetPolicy(map[string]string{"gossip": "off"}))
 		bob.halts()
 		bob.starts()
-		if on, err := bob.Gossip(); on || err != nil {
-			t.Errorf("gossip after a restart: %v, %v", on, err)
+		if bob.Policy().Gossip {
+			t.Error("gossip is on again after a restart")
 		}
 		ana.sets(presence.Online, "there")
 		settle(30 * time.Minute)
 		bob.seesPresence(ana, presence.Online, "there")
 		carl.seesPresence(ana, presence.Unknown, "")
-		bob.try(bob.SetGossip(true))
+		bob.try(bob.SetPolicy(map[string]string{"gossip": "on"}))
 		settle(20 * time.Minute)
 		carl.seesPresence(ana, presence.Online, "there")
 

@@ -53,6 +53,7 @@ type Node struct {
 
 	log     *slog.Logger
 	name    atomic.Pointer[string]
+	policy  atomic.Pointer[contact.Policy]
 	naming  sync.Mutex
 	streams gated
 }
@@ -76,6 +77,8 @@ func New(cfg Config) (*Node, error) {
 		set.Name = hostName()
 	}
 	n.name.Store(&set.Name)
+	policy := set.policy(cfg.Log)
+	n.policy.Store(&policy)
 	addresses := learner{cfg.Transport, func(peer contact.ODID) { n.Message.Found(peer) }}
 
 	n.Relation, err = relation.New(relation.Config{
@@ -113,7 +116,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.Presence, err = presence.New(presence.Config{
 		DB: cfg.DB, Network: cfg.Transport, Identity: cfg.Identity, Addresses: addresses,
-		Relation: n.Relation.View, NoGossip: set.NoGossip, Log: cfg.Log,
+		Relation: n.Relation.View, NoGossip: !policy.Gossip, Log: cfg.Log,
 	})
 	if err != nil {
 		return nil, err

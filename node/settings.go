@@ -1,18 +1,20 @@
 package node
 
 import (
+	"log/slog"
 	"os"
 	"strings"
 
 	"contactsd/contact"
+	"contactsd/internal/codec"
 	"contactsd/store"
 )
 
 // settings is the one row of what the user set and the device keeps for itself.
 type settings struct {
-	Name     string    `cbor:"1,keyasint,omitempty"`
-	Listen   listening `cbor:"2,keyasint"`
-	NoGossip bool      `cbor:"3,keyasint,omitempty"`
+	Name   string            `cbor:"1,keyasint,omitempty"`
+	Listen listening         `cbor:"2,keyasint"`
+	Set    map[string]string `cbor:"4,keyasint,omitempty"` // what the user decided, by contact.Setting.Name
 }
 
 // listening is where the device listens: what was asked for, and what the
@@ -22,7 +24,25 @@ type listening struct {
 	Bound []string `cbor:"2,keyasint"`
 }
 
-var settingsTable = store.NewTable[settings]("node/settings", 1)
+var settingsTable = store.NewTable[settings]("node/settings", 2, gossipByName)
+
+// gossipByName is the step to version 2, in which a setting is kept by its name.
+func gossipByName(key, value []byte) ([]byte, []byte, error) {
+	var old struct {
+		Name     string    `cbor:"1,keyasint,omitempty"`
+		Listen   listening `cbor:"2,keyasint"`
+		NoGossip bool      `cbor:"3,keyasint,omitempty"`
+	}
+	if err := codec.Unmarshal(value, &old); err != nil {
+		return nil, nil, err
+	}
+	s := settings{Name: old.Name, Listen: old.Listen}
+	if old.NoGossip {
+		s.Set = map[string]string{"gossip": "off"}
+	}
+	value, err := codec.Marshal(s)
+	return key, value, err
+}
 
 var settingsKey = []byte("device")
 
@@ -69,24 +89,66 @@ func (n *Node) SetName(name string) error {
 	})
 }
 
-// Gossip reports whether this device passes on the presence of mutual contacts,
-// and hears of its own that way.
-func (n *Node) Gossip() (on bool, err error) {
-	s, err := loadSettings(n.DB)
-	return !s.NoGossip, err
-}
+// Policy returns what the user decided, as it is now.
+func (n *Node) Policy() contact.Policy { return *n.policy.Load() }
 
-// SetGossip turns gossip on or off.
-func (n *Node) SetGossip(on bool) error {
-	n.naming.Lock()
+// SetPolicy decides the settings that are named, all of them or, if one can't be
+// what it is to be, none. Errors: *contact.InvalidError.
+func (n *Node) SetPolicy(changes map[string]string) error {
+	n.naming.Lock() // so that the policy kept in memory is the one stored last
 	defer n.naming.Unlock()
+	was := n.Policy()
+	p := was
+	for name, value := range changes {
+		if err := p.Set(name, value); err != nil {
+			return err
+		}
+	}
+	if p == was {
+		return nil
+	}
 	err := n.DB.Update(func(tx *store.Tx) error {
-		return changeSettings(tx, func(s *settings) { s.NoGossip = !on })
+		err := changeSettings(tx, func(s *settings) {
+			if s.Set == nil {
+				s.Set = make(map[string]string)
+			}
+			for _, set := range contact.Settings() {
+				if v := set.Value(p); v == set.Default {
+					delete(s.Set, set.Name)
+				} else {
+					s.Set[set.Name] = v
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+		for _, set := range contact.Settings() {
+			if v := set.Value(p); v != set.Value(was) {
+				if err := tx.Emit(contact.Event{Type: contact.SettingChanged, At: tx.Now().UnixMilli(), State: v, Detail: set.Name}); err != nil {
+					return err
+				}
+			}
+		}
+		tx.OnCommit(func() { n.policy.Store(&p) })
+		return nil
 	})
-	if err == nil {
-		n.Presence.SetGossip(on)
+	if err == nil && p.Gossip != was.Gossip {
+		n.Presence.SetGossip(p.Gossip)
 	}
 	return err
+}
+
+// policy reads what the user decided. What this version does not know, or can't
+// set, stays in the row and counts for nothing.
+func (s settings) policy(log *slog.Logger) contact.Policy {
+	p := contact.DefaultPolicy()
+	for name, value := range s.Set {
+		if err := p.Set(name, value); err != nil {
+			log.Warn("settings: ignored", "setting", name, "err", err)
+		}
+	}
+	return p
 }
 
 // hostName is the name of a device whose user gave it none.

@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"fmt"
 
 	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/contact"
 )
 
 type device struct{ *Server }
@@ -58,21 +60,26 @@ func (s device) profile() *contactsv1.Profile {
 }
 
 func (s device) GetSettings(context.Context, *contactsv1.GetSettingsRequest) (*contactsv1.GetSettingsResponse, error) {
-	set, err := s.settings()
-	return &contactsv1.GetSettingsResponse{Settings: set}, err
+	return &contactsv1.GetSettingsResponse{Settings: s.settings()}, nil
 }
 
 func (s device) SetSettings(_ context.Context, req *contactsv1.SetSettingsRequest) (*contactsv1.SetSettingsResponse, error) {
-	if req.Gossip != nil {
-		if err := s.node.SetGossip(*req.Gossip); err != nil {
-			return nil, err
-		}
+	if err := s.node.SetPolicy(req.Settings); err != nil {
+		return nil, err
 	}
-	set, err := s.settings()
-	return &contactsv1.SetSettingsResponse{Settings: set}, err
+	return &contactsv1.SetSettingsResponse{Settings: s.settings()}, nil
 }
 
-func (s device) settings() (*contactsv1.Settings, error) {
-	gossip, err := s.node.Gossip()
-	return &contactsv1.Settings{Gossip: gossip}, err
+func (s device) settings() (list []*contactsv1.Setting) {
+	p := s.node.Policy()
+	for _, set := range contact.Settings() {
+		choices := set.Choices
+		if choices == nil {
+			choices = []string{fmt.Sprintf("%d to %d", set.Min, set.Max)}
+		}
+		list = append(list, &contactsv1.Setting{
+			Name: set.Name, Value: set.Value(p), Default: set.Default, Choices: choices, Description: set.Description,
+		})
+	}
+	return list
 }

@@ -440,31 +440,35 @@ func (x *SetProfileResponse) GetProfile() *Profile {
 	return nil
 }
 
-// Settings of this device.
-type Settings struct {
+// Setting is one thing that the user decides.
+type Setting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether presence goes on through contacts that both sides have: with it off
-	// only connected contacts see each other's. A contact with which this device
-	// gossips sees which of its own contacts this device knows.
-	Gossip        bool `protobuf:"varint,1,opt,name=gossip,proto3" json:"gossip,omitempty"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// What it is until the user decides.
+	Default string `protobuf:"bytes,3,opt,name=default,proto3" json:"default,omitempty"`
+	// What it can be: words, or "1 to 10000" for a number.
+	Choices []string `protobuf:"bytes,4,rep,name=choices,proto3" json:"choices,omitempty"`
+	// What it does, for the user, in sentences.
+	Description   string `protobuf:"bytes,5,opt,name=description,proto3" json:"description,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Settings) Reset() {
-	*x = Settings{}
+func (x *Setting) Reset() {
+	*x = Setting{}
 	mi := &file_contacts_v1_device_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Settings) String() string {
+func (x *Setting) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Settings) ProtoMessage() {}
+func (*Setting) ProtoMessage() {}
 
-func (x *Settings) ProtoReflect() protoreflect.Message {
+func (x *Setting) ProtoReflect() protoreflect.Message {
 	mi := &file_contacts_v1_device_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -476,16 +480,44 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Settings.ProtoReflect.Descriptor instead.
-func (*Settings) Descriptor() ([]byte, []int) {
+// Deprecated: Use Setting.ProtoReflect.Descriptor instead.
+func (*Setting) Descriptor() ([]byte, []int) {
 	return file_contacts_v1_device_proto_rawDescGZIP(), []int{7}
 }
 
-func (x *Settings) GetGossip() bool {
+func (x *Setting) GetName() string {
 	if x != nil {
-		return x.Gossip
+		return x.Name
 	}
-	return false
+	return ""
+}
+
+func (x *Setting) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Setting) GetDefault() string {
+	if x != nil {
+		return x.Default
+	}
+	return ""
+}
+
+func (x *Setting) GetChoices() []string {
+	if x != nil {
+		return x.Choices
+	}
+	return nil
+}
+
+func (x *Setting) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
 }
 
 type GetSettingsRequest struct {
@@ -526,7 +558,7 @@ func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
 
 type GetSettingsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Settings      *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	Settings      []*Setting             `protobuf:"bytes,1,rep,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -561,7 +593,7 @@ func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
 	return file_contacts_v1_device_proto_rawDescGZIP(), []int{9}
 }
 
-func (x *GetSettingsResponse) GetSettings() *Settings {
+func (x *GetSettingsResponse) GetSettings() []*Setting {
 	if x != nil {
 		return x.Settings
 	}
@@ -569,8 +601,9 @@ func (x *GetSettingsResponse) GetSettings() *Settings {
 }
 
 type SetSettingsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Gossip        *bool                  `protobuf:"varint,1,opt,name=gossip,proto3,oneof" json:"gossip,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Values by name. All are set, or none if one can't be.
+	Settings      map[string]string `protobuf:"bytes,1,rep,name=settings,proto3" json:"settings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -605,16 +638,16 @@ func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
 	return file_contacts_v1_device_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *SetSettingsRequest) GetGossip() bool {
-	if x != nil && x.Gossip != nil {
-		return *x.Gossip
+func (x *SetSettingsRequest) GetSettings() map[string]string {
+	if x != nil {
+		return x.Settings
 	}
-	return false
+	return nil
 }
 
 type SetSettingsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Settings      *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	Settings      []*Setting             `protobuf:"bytes,1,rep,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -649,7 +682,7 @@ func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
 	return file_contacts_v1_device_proto_rawDescGZIP(), []int{11}
 }
 
-func (x *SetSettingsResponse) GetSettings() *Settings {
+func (x *SetSettingsResponse) GetSettings() []*Setting {
 	if x != nil {
 		return x.Settings
 	}
@@ -690,17 +723,23 @@ const file_contacts_v1_device_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01B\a\n" +
 	"\x05_name\"D\n" +
 	"\x12SetProfileResponse\x12.\n" +
-	"\aprofile\x18\x01 \x01(\v2\x14.contacts.v1.ProfileR\aprofile\"\"\n" +
-	"\bSettings\x12\x16\n" +
-	"\x06gossip\x18\x01 \x01(\bR\x06gossip\"\x14\n" +
-	"\x12GetSettingsRequest\"H\n" +
-	"\x13GetSettingsResponse\x121\n" +
-	"\bsettings\x18\x01 \x01(\v2\x15.contacts.v1.SettingsR\bsettings\"<\n" +
-	"\x12SetSettingsRequest\x12\x1b\n" +
-	"\x06gossip\x18\x01 \x01(\bH\x00R\x06gossip\x88\x01\x01B\t\n" +
-	"\a_gossip\"H\n" +
-	"\x13SetSettingsResponse\x121\n" +
-	"\bsettings\x18\x01 \x01(\v2\x15.contacts.v1.SettingsR\bsettings2\x9d\x03\n" +
+	"\aprofile\x18\x01 \x01(\v2\x14.contacts.v1.ProfileR\aprofile\"\x89\x01\n" +
+	"\aSetting\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
+	"\adefault\x18\x03 \x01(\tR\adefault\x12\x18\n" +
+	"\achoices\x18\x04 \x03(\tR\achoices\x12 \n" +
+	"\vdescription\x18\x05 \x01(\tR\vdescription\"\x14\n" +
+	"\x12GetSettingsRequest\"G\n" +
+	"\x13GetSettingsResponse\x120\n" +
+	"\bsettings\x18\x01 \x03(\v2\x14.contacts.v1.SettingR\bsettings\"\x9c\x01\n" +
+	"\x12SetSettingsRequest\x12I\n" +
+	"\bsettings\x18\x01 \x03(\v2-.contacts.v1.SetSettingsRequest.SettingsEntryR\bsettings\x1a;\n" +
+	"\rSettingsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"G\n" +
+	"\x13SetSettingsResponse\x120\n" +
+	"\bsettings\x18\x01 \x03(\v2\x14.contacts.v1.SettingR\bsettings2\x9d\x03\n" +
 	"\rDeviceService\x12J\n" +
 	"\tGetStatus\x12\x1d.contacts.v1.GetStatusRequest\x1a\x1e.contacts.v1.GetStatusResponse\x12M\n" +
 	"\n" +
@@ -722,7 +761,7 @@ func file_contacts_v1_device_proto_rawDescGZIP() []byte {
 	return file_contacts_v1_device_proto_rawDescData
 }
 
-var file_contacts_v1_device_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_contacts_v1_device_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_contacts_v1_device_proto_goTypes = []any{
 	(*GetStatusRequest)(nil),      // 0: contacts.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),     // 1: contacts.v1.GetStatusResponse
@@ -731,36 +770,38 @@ var file_contacts_v1_device_proto_goTypes = []any{
 	(*GetProfileResponse)(nil),    // 4: contacts.v1.GetProfileResponse
 	(*SetProfileRequest)(nil),     // 5: contacts.v1.SetProfileRequest
 	(*SetProfileResponse)(nil),    // 6: contacts.v1.SetProfileResponse
-	(*Settings)(nil),              // 7: contacts.v1.Settings
+	(*Setting)(nil),               // 7: contacts.v1.Setting
 	(*GetSettingsRequest)(nil),    // 8: contacts.v1.GetSettingsRequest
 	(*GetSettingsResponse)(nil),   // 9: contacts.v1.GetSettingsResponse
 	(*SetSettingsRequest)(nil),    // 10: contacts.v1.SetSettingsRequest
 	(*SetSettingsResponse)(nil),   // 11: contacts.v1.SetSettingsResponse
-	(*Presence)(nil),              // 12: contacts.v1.Presence
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	nil,                           // 12: contacts.v1.SetSettingsRequest.SettingsEntry
+	(*Presence)(nil),              // 13: contacts.v1.Presence
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_contacts_v1_device_proto_depIdxs = []int32{
-	12, // 0: contacts.v1.GetStatusResponse.presence:type_name -> contacts.v1.Presence
-	13, // 1: contacts.v1.GetStatusResponse.started_at:type_name -> google.protobuf.Timestamp
+	13, // 0: contacts.v1.GetStatusResponse.presence:type_name -> contacts.v1.Presence
+	14, // 1: contacts.v1.GetStatusResponse.started_at:type_name -> google.protobuf.Timestamp
 	2,  // 2: contacts.v1.GetProfileResponse.profile:type_name -> contacts.v1.Profile
 	2,  // 3: contacts.v1.SetProfileResponse.profile:type_name -> contacts.v1.Profile
-	7,  // 4: contacts.v1.GetSettingsResponse.settings:type_name -> contacts.v1.Settings
-	7,  // 5: contacts.v1.SetSettingsResponse.settings:type_name -> contacts.v1.Settings
-	0,  // 6: contacts.v1.DeviceService.GetStatus:input_type -> contacts.v1.GetStatusRequest
-	3,  // 7: contacts.v1.DeviceService.GetProfile:input_type -> contacts.v1.GetProfileRequest
-	5,  // 8: contacts.v1.DeviceService.SetProfile:input_type -> contacts.v1.SetProfileRequest
-	8,  // 9: contacts.v1.DeviceService.GetSettings:input_type -> contacts.v1.GetSettingsRequest
-	10, // 10: contacts.v1.DeviceService.SetSettings:input_type -> contacts.v1.SetSettingsRequest
-	1,  // 11: contacts.v1.DeviceService.GetStatus:output_type -> contacts.v1.GetStatusResponse
-	4,  // 12: contacts.v1.DeviceService.GetProfile:output_type -> contacts.v1.GetProfileResponse
-	6,  // 13: contacts.v1.DeviceService.SetProfile:output_type -> contacts.v1.SetProfileResponse
-	9,  // 14: contacts.v1.DeviceService.GetSettings:output_type -> contacts.v1.GetSettingsResponse
-	11, // 15: contacts.v1.DeviceService.SetSettings:output_type -> contacts.v1.SetSettingsResponse
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	7,  // 4: contacts.v1.GetSettingsResponse.settings:type_name -> contacts.v1.Setting
+	12, // 5: contacts.v1.SetSettingsRequest.settings:type_name -> contacts.v1.SetSettingsRequest.SettingsEntry
+	7,  // 6: contacts.v1.SetSettingsResponse.settings:type_name -> contacts.v1.Setting
+	0,  // 7: contacts.v1.DeviceService.GetStatus:input_type -> contacts.v1.GetStatusRequest
+	3,  // 8: contacts.v1.DeviceService.GetProfile:input_type -> contacts.v1.GetProfileRequest
+	5,  // 9: contacts.v1.DeviceService.SetProfile:input_type -> contacts.v1.SetProfileRequest
+	8,  // 10: contacts.v1.DeviceService.GetSettings:input_type -> contacts.v1.GetSettingsRequest
+	10, // 11: contacts.v1.DeviceService.SetSettings:input_type -> contacts.v1.SetSettingsRequest
+	1,  // 12: contacts.v1.DeviceService.GetStatus:output_type -> contacts.v1.GetStatusResponse
+	4,  // 13: contacts.v1.DeviceService.GetProfile:output_type -> contacts.v1.GetProfileResponse
+	6,  // 14: contacts.v1.DeviceService.SetProfile:output_type -> contacts.v1.SetProfileResponse
+	9,  // 15: contacts.v1.DeviceService.GetSettings:output_type -> contacts.v1.GetSettingsResponse
+	11, // 16: contacts.v1.DeviceService.SetSettings:output_type -> contacts.v1.SetSettingsResponse
+	12, // [12:17] is the sub-list for method output_type
+	7,  // [7:12] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_device_proto_init() }
@@ -770,14 +811,13 @@ func file_contacts_v1_device_proto_init() {
 	}
 	file_contacts_v1_presence_proto_init()
 	file_contacts_v1_device_proto_msgTypes[5].OneofWrappers = []any{}
-	file_contacts_v1_device_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contacts_v1_device_proto_rawDesc), len(file_contacts_v1_device_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -57,9 +57,10 @@ type DeviceServiceClient interface {
 	GetProfile(context.Context, *v1.GetProfileRequest) (*v1.GetProfileResponse, error)
 	// SetProfile changes the fields that are present.
 	SetProfile(context.Context, *v1.SetProfileRequest) (*v1.SetProfileResponse, error)
-	// GetSettings returns what the user can set of this device's behaviour.
+	// GetSettings returns all that the user decides of this device's behaviour, each
+	// with what it can be and what it does.
 	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error)
-	// SetSettings changes the fields that are present.
+	// SetSettings changes the settings that are named.
 	SetSettings(context.Context, *v1.SetSettingsRequest) (*v1.SetSettingsResponse, error)
 }
 
@@ -169,9 +170,10 @@ type DeviceServiceHandler interface {
 	GetProfile(context.Context, *v1.GetProfileRequest) (*v1.GetProfileResponse, error)
 	// SetProfile changes the fields that are present.
 	SetProfile(context.Context, *v1.SetProfileRequest) (*v1.SetProfileResponse, error)
-	// GetSettings returns what the user can set of this device's behaviour.
+	// GetSettings returns all that the user decides of this device's behaviour, each
+	// with what it can be and what it does.
 	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error)
-	// SetSettings changes the fields that are present.
+	// SetSettings changes the settings that are named.
 	SetSettings(context.Context, *v1.SetSettingsRequest) (*v1.SetSettingsResponse, error)
 }
 

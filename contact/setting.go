@@ -1,0 +1,163 @@
+package contact
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Policy is what the user decided about how the device behaves towards others.
+// DefaultPolicy protects; Settings describes each of them.
+type Policy struct {
+	Gossip         bool
+	Requests       RequestPolicy
+	NotifyRequests bool
+	MaxWaiting     int // strangers whose requests wait
+	Profile        Audience
+	Checks         Audience
+	HonourPart     bool
+	DiscloseBlocks bool
+	MaxBlocked     int // devices on the blocklist
+}
+
+// RequestPolicy is what becomes of a stranger's request.
+type RequestPolicy string
+
+const (
+	RequestsConfirm RequestPolicy = "confirm" // it waits for the user
+	RequestsAny     RequestPolicy = "any"     // it is accepted at once
+	RequestsNone    RequestPolicy = "none"    // it is dropped, and the sender not told
+)
+
+// Audience is who may ask this device for something.
+type Audience string
+
+const (
+	Anyone       Audience = "anyone" // who can reach the device and is not blocked or removed
+	ContactsOnly Audience = "contacts"
+	Nobody       Audience = "nobody"
+)
+
+// Setting is one thing that the user decides.
+type Setting struct {
+	Name        string
+	Default     string
+	Choices     []string // nil for a number
+	Min, Max    int      // of a number
+	Description string   // for the user, in sentences
+
+	get func(Policy) string
+	set func(*Policy, string)
+}
+
+// Settings returns all settings, in the order in which they are shown.
+func Settings() []Setting {
+	return []Setting{
+		choice("requests", []RequestPolicy{RequestsConfirm, RequestsAny, RequestsNone}, RequestsConfirm,
+			func(p *Policy) *RequestPolicy { return &p.Requests },
+			"What becomes of a stranger's request: it waits until you confirm it, is accepted from any device at once, or none is taken. Who sends one sees only that it is pending. Somebody you removed always needs your word."),
+		toggle("request-notifications", true,
+			func(p *Policy) *bool { return &p.NotifyRequests },
+			"Whether a new request notifies you. It is listed in any case."),
+		number("max-waiting", 32, 1, 10_000,
+			func(p *Policy) *int { return &p.MaxWaiting },
+			"How many strangers' requests wait at most. Further ones are told to try later."),
+		choice("profile", []Audience{Anyone, ContactsOnly, Nobody}, Anyone,
+			func(p *Policy) *Audience { return &p.Profile },
+			"Who may read your profile: anyone who has your ODID and can reach this device, your contacts, or nobody. Who is blocked or was removed never may."),
+		choice("checks", []Audience{Anyone, ContactsOnly, Nobody}, ContactsOnly,
+			func(p *Policy) *Audience { return &p.Checks },
+			"Who may ask this device whether they are on your list."),
+		toggle("disclose-blocks", false,
+			func(p *Policy) *bool { return &p.DiscloseBlocks },
+			"Whether such an answer tells who is blocked that they are. While off they can't tell it from being removed."),
+		toggle("honour-removal", true,
+			func(p *Policy) *bool { return &p.HonourPart },
+			"Whether a contact who removes you and asks both to part is removed here as well."),
+		number("max-blocked", 1000, 1, 100_000,
+			func(p *Policy) *int { return &p.MaxBlocked },
+			"How many devices the blocklist holds at most."),
+		toggle("gossip", true,
+			func(p *Policy) *bool { return &p.Gossip },
+			"Whether contacts that see each other's presence pass on that of contacts which both have, so that you see those you are not connected with. Such a contact sees which of its own contacts you know. While off you see the presence of connected contacts only, and pass on nobody's."),
+	}
+}
+
+// DefaultPolicy is the policy of a user who has decided nothing.
+func DefaultPolicy() Policy {
+	var p Policy
+	for _, s := range Settings() {
+		s.set(&p, s.Default)
+	}
+	return p
+}
+
+// Value returns the setting as p has it.
+func (s Setting) Value(p Policy) string { return s.get(p) }
+
+// Set decides one setting. Errors: *InvalidError that names what it can be.
+func (p *Policy) Set(name, value string) error {
+	all := Settings()
+	i := slices.IndexFunc(all, func(s Setting) bool { return s.Name == name })
+	if i < 0 {
+		names := make([]string, len(all))
+		for i, s := range all {
+			names[i] = s.Name
+		}
+		return &InvalidError{Field: "settings", Reason: fmt.Sprintf("unknown setting %.40q: use %s", name, strings.Join(names, ", "))}
+	}
+	if err := all[i].check(value); err != nil {
+		return err
+	}
+	all[i].set(p, value)
+	return nil
+}
+
+func (s Setting) check(value string) error {
+	if s.Choices != nil {
+		if slices.Contains(s.Choices, value) {
+			return nil
+		}
+		return &InvalidError{Field: s.Name, Reason: fmt.Sprintf("can't be %.40q: use %s", value, strings.Join(s.Choices, ", "))}
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < s.Min || n > s.Max {
+		return &InvalidError{Field: s.Name, Reason: fmt.Sprintf("can't be %.40q: use a number from %d to %d", value, s.Min, s.Max)}
+	}
+	return nil
+}
+
+func choice[T ~string](name string, choices []T, start T, field func(*Policy) *T, description string) Setting {
+	s := Setting{
+		Name: name, Default: string(start), Description: description,
+		get: func(p Policy) string { return string(*field(&p)) },
+		set: func(p *Policy, value string) { *field(p) = T(value) },
+	}
+	for _, c := range choices {
+		s.Choices = append(s.Choices, string(c))
+	}
+	return s
+}
+
+func toggle(name string, start bool, field func(*Policy) *bool, description string) Setting {
+	word := func(on bool) string {
+		if on {
+			return "on"
+		}
+		return "off"
+	}
+	return Setting{
+		Name: name, Default: word(start), Choices: []string{"on", "off"}, Description: description,
+		get: func(p Policy) string { return word(*field(&p)) },
+		set: func(p *Policy, value string) { *field(p) = value == "on" },
+	}
+}
+
+func number(name string, start, low, high int, field func(*Policy) *int, description string) Setting {
+	return Setting{
+		Name: name, Default: strconv.Itoa(start), Min: low, Max: high, Description: description,
+		get: func(p Policy) string { return strconv.Itoa(*field(&p)) },
+		set: func(p *Policy, value string) { *field(p), _ = strconv.Atoi(value) }, // checked before
+	}
+}
