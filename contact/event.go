@@ -23,6 +23,7 @@ const (
 	ContactRemoved   EventType = "contact.removed"
 	ContactBlocked   EventType = "contact.blocked"
 	ContactUnblocked EventType = "contact.unblocked"
+	GroupsChanged    EventType = "groups.changed" // the groups there are, not who is in them
 	MessageQueued    EventType = "message.queued"
 	MessageReceived  EventType = "message.received"
 	MessageState     EventType = "message.state"

@@ -9,11 +9,12 @@ import (
 
 // Major types of RFC 8949, section 3.1, that the check tells apart.
 const (
-	majorBytes = 2
-	majorText  = 3
-	majorList  = 4
-	majorMap   = 5
-	majorTag   = 6
+	majorUnsigned = 0
+	majorBytes    = 2
+	majorText     = 3
+	majorList     = 4
+	majorMap      = 5
+	majorTag      = 6
 )
 
 var errCut = errors.New("CBOR ends within an item")
