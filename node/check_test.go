@@ -103,7 +103,7 @@ func TestCheckSeesWhatTablesSayOfEachOtherThatCanNotBe(t *testing.T) {
 			path, self := kept(t)
 			table := store.NewTable[raw](c.table, 1)
 			if c.table == "relation/contacts" {
-				table = store.NewTable[raw](c.table, 2)
+				table = store.NewTable[raw](c.table, 3)
 			}
 			db, err := store.Open(path, store.Options{}, table)
 			if err != nil {

@@ -12,7 +12,6 @@ import (
 
 	"contactsd/contact"
 	"contactsd/store"
-	"contactsd/transport"
 )
 
 // Contact is a contact as users and clients see it.
@@ -21,77 +20,17 @@ type Contact struct {
 	Name    string // theirs, "" until it is known
 	Remark  string // the user's own
 	Source  Source
+	App     string // keyword of the application it came by
+	Wording string // of the request it came by
 	AddedAt time.Time
+	Groups  []string // names, in the order in which the groups were created
+	Fields  map[string]contact.Value
 	View    contact.View
 	Removed bool // only a tombstone is left
 }
 
 // Title is what the contact is shown as: remark, else name, else short ODID.
 func (c Contact) Title() string { return cmp.Or(c.Remark, c.Name, c.ODID.Short()) }
-
-// AddOptions are the choices of an explicit add.
-type AddOptions struct {
-	Remark    string
-	OneWay    bool                // grant nothing
-	Addresses []transport.Address // where the user says it is
-}
-
-// Add lists a device by its ODID, at once and locally: untrusted until a pairing.
-// It clears a tombstone. created is false if the contact was there already; then
-// only a given remark changes. Errors: ErrSelf, ErrBlocked, *contact.LimitError,
-// *contact.InvalidError.
-func (s *Service) Add(peer contact.ODID, opt AddOptions) (c Contact, created bool, err error) {
-	if peer == s.self {
-		return Contact{}, false, fmt.Errorf("add: %w", ErrSelf)
-	}
-	if err := contact.CheckText("remark", opt.Remark, contact.MaxRemarkSize); err != nil {
-		return Contact{}, false, err
-	}
-	err = s.cfg.DB.Update(func(tx *store.Tx) error {
-		e, err := load(tx, peer)
-		if err != nil {
-			return err
-		}
-		if e.blocked() {
-			return fmt.Errorf("add %s: %w", peer.Short(), ErrBlocked)
-		}
-		before := e.view()
-		created = !e.listed()
-		if !created {
-			if opt.Remark != "" {
-				if err := s.describe(tx, &e, func(d *details) { d.Remark = opt.Remark }); err != nil {
-					return err
-				}
-			}
-			c, err = s.assemble(tx, &e)
-			return err
-		}
-		grants := contact.AddedDefault
-		if opt.OneWay {
-			grants = contact.NoPermissions
-		}
-		if len(opt.Addresses) > 0 {
-			e.row.Addresses = opt.Addresses
-		}
-		if err := s.issue(&e, s.next(&e).List(grants)); err != nil {
-			return err
-		}
-		d := details{Remark: opt.Remark, Source: SourceODID, Chosen: opt.OneWay}
-		if err := s.enlist(tx, &e, d); err != nil {
-			return err
-		}
-		if err := s.settle(tx, &e, before); err != nil {
-			return err
-		}
-		tx.OnCommit(func() {
-			s.cfg.Addresses.Learn(peer, e.row.Addresses)
-			s.touch(peer)
-		})
-		c, err = s.assemble(tx, &e)
-		return err
-	})
-	return c, created, err
-}
 
 // enlist makes e a contact with these details and ends its tombstone.
 func (s *Service) enlist(tx *store.Tx, e *entry, d details) error {
@@ -108,37 +47,6 @@ func (s *Service) enlist(tx *store.Tx, e *entry, d details) error {
 		return err
 	}
 	return tx.Emit(contact.Event{Type: contact.ContactAdded, At: now, Contact: e.peer, Detail: string(d.Source)})
-}
-
-// describe changes the details of a contact and journals it.
-func (s *Service) describe(tx *store.Tx, e *entry, change func(*details)) error {
-	d, ok, err := e.details(tx)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return fmt.Errorf("%w: %s", ErrNotFound, e.peer.Short())
-	}
-	was := d
-	change(&d)
-	if was.Name == d.Name && was.Remark == d.Remark && was.Chosen == d.Chosen {
-		return nil
-	}
-	if err := e.keep(tx, was, d); err != nil {
-		return err
-	}
-	tx.OnCommit(func() { s.cfg.Changed(e.peer) })
-	return tx.Emit(contact.Event{Type: contact.ContactChanged, At: tx.Now().UnixMilli(), Contact: e.peer})
-}
-
-// SetRemark sets the user's own name for a contact; "" takes it away.
-func (s *Service) SetRemark(peer contact.ODID, remark string) error {
-	if err := contact.CheckText("remark", remark, contact.MaxRemarkSize); err != nil {
-		return err
-	}
-	return s.update(peer, func(tx *store.Tx, e *entry) error {
-		return s.describe(tx, e, func(d *details) { d.Remark = remark })
-	})
 }
 
 // Remove takes a contact off the list and leaves a tombstone: only an explicit
@@ -198,31 +106,52 @@ func (s *Service) Narrow(peer contact.ODID, withdraw contact.Permissions) error 
 // update runs f on a listed contact; ErrBlocked or ErrNotFound if peer is none.
 func (s *Service) update(peer contact.ODID, f func(*store.Tx, *entry) error) error {
 	return s.cfg.DB.Update(func(tx *store.Tx) error {
-		e, err := load(tx, peer)
+		e, err := loadListed(tx, peer)
 		if err != nil {
 			return err
-		}
-		switch {
-		case e.blocked():
-			return fmt.Errorf("change %s: %w", peer.Short(), ErrBlocked)
-		case !e.listed():
-			return fmt.Errorf("%w: %s", ErrNotFound, peer.Short())
 		}
 		return f(tx, &e)
 	})
 }
 
+// loadListed returns the entry of a contact; ErrBlocked or ErrNotFound if peer is none.
+func loadListed(tx *store.Tx, peer contact.ODID) (entry, error) {
+	e, err := load(tx, peer)
+	switch {
+	case err != nil:
+		return entry{}, err
+	case e.blocked():
+		return entry{}, fmt.Errorf("change %s: %w", peer.Short(), ErrBlocked)
+	case !e.listed():
+		return entry{}, fmt.Errorf("%w: %s", ErrNotFound, peer.Short())
+	}
+	return e, nil
+}
+
 func (s *Service) assemble(tx *store.Tx, e *entry) (Contact, error) {
 	d, _, err := e.details(tx)
+	if err != nil || len(d.Groups) == 0 {
+		return e.contact(d, grouping{}), err
+	}
+	g, err := loadGroups(tx)
+	return e.contact(d, g), err
+}
+
+// contact is the entry and its details, as users see them.
+func (e *entry) contact(d details, g grouping) Contact {
 	return Contact{
 		ODID:    e.peer,
 		Name:    d.Name,
 		Remark:  d.Remark,
 		Source:  d.Source,
+		App:     d.App,
+		Wording: d.Wording,
 		AddedAt: time.UnixMilli(d.AddedAt),
+		Groups:  g.names(d.Groups),
+		Fields:  d.Fields,
 		View:    e.view(),
 		Removed: e.row.Marks.Removed,
-	}, err
+	}
 }
 
 // Get returns a contact, what is left of a removed one, or a blocked device;

@@ -9,8 +9,12 @@
 // removed contact keeps its row for good, as the tombstone that stops replays.
 //
 // "relation/contacts", keyed by contact id: what the user knows a contact by
-// (details: name, remark, source, time added). A row exists while the contact is
-// listed or blocked. A contact has a list of devices, today of one.
+// (details: name, remark, groups, custom fields, source, application, wording, time
+// added). A row exists while the contact is listed or blocked. A contact has a list
+// of devices, today of one. Fields that a newer program wrote into it stay.
+//
+// "relation/groups", one row: the groups there are, with the ids by which the
+// contacts name them.
 //
 // "relation/blocked", keyed by ODID: a row for each blocked device, contact or
 // not (block: when).

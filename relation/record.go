@@ -23,48 +23,23 @@ type whereabouts struct {
 	Addresses []transport.Address `cbor:"5,keyasint,omitempty"`
 }
 
-// contactID is a UUIDv7.
-type contactID []byte
-
-// details is the row of a contact.
-type details struct {
-	Devices []contact.ODID `cbor:"1,keyasint"`
-	Name    string         `cbor:"2,keyasint,omitempty"` // theirs
-	Remark  string         `cbor:"3,keyasint,omitempty"` // the user's, shown first
-	Source  Source         `cbor:"4,keyasint"`
-	AddedAt int64          `cbor:"5,keyasint"`           // Unix milliseconds
-	Chosen  bool           `cbor:"6,keyasint,omitempty"` // the user chose the grants explicitly
-}
-
 // block is the row of a blocked device. The mark in its device row is what
 // counts; this one is there to be listed and counted.
 type block struct {
 	At int64 `cbor:"1,keyasint"` // Unix milliseconds
 }
 
-// Source is how a contact came to be.
-type Source string
-
-const (
-	SourcePairing Source = "pairing"
-	SourceODID    Source = "odid"
-)
-
 var (
 	devices  = store.NewTable[device]("relation/devices", 1)
 	places   = store.NewTable[whereabouts]("relation/devices", 1) // for reading
-	contacts = store.NewTable[details]("relation/contacts", 2, unchanged)
+	contacts = store.NewTable[details]("relation/contacts", 3, unchanged, unchanged)
 	blocks   = store.NewTable[block]("relation/blocked", 1)
 )
 
 // Tables returns the tables of this package, for store.Open.
 func Tables() []store.Definition {
-	return []store.Definition{devices, contacts, blocks, names, totals}
+	return []store.Definition{devices, contacts, blocks, names, totals, groupings}
 }
-
-// unchanged is the step to version 2 of the contacts. It keeps a program that
-// knows no index from changing them under it.
-func unchanged(key, value []byte) ([]byte, []byte, error) { return key, value, nil }
 
 // entry is the row of a device, taken apart.
 type entry struct {

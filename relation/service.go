@@ -21,6 +21,7 @@ var (
 	ErrSelf     = errors.New("that is this device itself")
 	ErrBlocked  = errors.New("this device is blocked here: unblock it first")
 	ErrNotFound = errors.New("no such contact")
+	ErrRemoved  = errors.New("this contact was removed here: add it by its ODID to have it back")
 )
 
 // Config is what a Service works with. Staged, CommitStaged, DropStaged and

@@ -44,6 +44,12 @@ func TestGoldenBytes(t *testing.T) {
 		}, "a501a201410102410202a201410102410203a901f502f503f504010502060307040805095009" + strings.Repeat("00", 15) + "0441070581" + "6161"},
 		{"details", details{Devices: []contact.ODID{{1}}, Name: "n", Remark: "r", Source: SourceODID, AddedAt: 5, Chosen: true},
 			"a601815820" + "01" + strings.Repeat("00", 31) + "02616e03617204646f646964050506f5"},
+		{"details of all kinds", details{
+			Devices: []contact.ODID{{1}}, Source: SourceRequest, AddedAt: 5, Groups: []groupID{2, 300}, App: "mail", Wording: "hi",
+			Fields: map[string]contact.Value{"t": contact.TextValue("x"), "by": contact.BytesValue([]byte{7}), "n": contact.NumberValue(256)},
+		}, "a7" + "01815820" + "01" + strings.Repeat("00", 31) + "046772657175657374" + "0505" + "078202" + "19012c" +
+			"08a3" + "616e190100" + "61746178" + "6262794107" + "09646d61696c" + "0a626869"},
+		{"groups", grouping{Last: 3, Groups: []group{{ID: 2, Name: "g", At: 5}}}, "a201030281a301020261670305"},
 		{"block", block{At: 5}, "a10105"},
 	}
 	for _, test := range tests {
