@@ -119,6 +119,19 @@ func hostile(t testing.TB, m protoreflect.MethodDescriptor, usual map[string]str
 			f := d.Fields().Get(i)
 			name := path + string(f.Name())
 			switch {
+			case f.IsMap(): // of texts by texts
+				put := func(msg protoreflect.Message, key, value string) {
+					at(msg).Mutable(f).Map().Set(protoreflect.ValueOfString(key).MapKey(), protoreflect.ValueOfString(value))
+				}
+				for what, text := range hostileTexts() {
+					add(name+": key, "+what, func(msg protoreflect.Message) { put(msg, text, "on") })
+					add(name+": value, "+what, func(msg protoreflect.Message) { put(msg, "gossip", text) })
+				}
+				add(name+": many", func(msg protoreflect.Message) {
+					for i := range 20_000 {
+						put(msg, fmt.Sprint(i), "on")
+					}
+				})
 			case f.Kind() == protoreflect.MessageKind && f.IsList():
 				add(name+": many", func(msg protoreflect.Message) {
 					l := at(msg).Mutable(f).List()
