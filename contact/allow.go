@@ -9,9 +9,13 @@ const (
 	ServicePresence
 	ServiceMessages
 	ServiceGossip
+	ServiceCheck
 )
 
-var serviceNames = [...]string{"pairing", "relation", "presence", "messages", "gossip"}
+var serviceNames = [...]string{"pairing", "relation", "presence", "messages", "gossip", "check"}
+
+// Services is how many services there are.
+const Services = len(serviceNames)
 
 func (s Service) String() string { return serviceNames[s] }
 
@@ -40,6 +44,7 @@ type Party struct {
 	Marks      Marks
 	Staged     bool // a pairing with the peer waits for its last step
 	WindowOpen bool // a pairing window is open
+	Policy     Policy
 }
 
 // Allow decides about an inbound stream; it is asked once for each. The default
@@ -54,9 +59,11 @@ type Party struct {
 //	           else refuse in words
 //	gossip     serve with `status`,      drop    drop                drop
 //	           else drop
+//	check      serve, unless          drop    as a stranger if anyone may ask, else drop;
+//	           nobody may ask                 the blocked too if blocks are disclosed
 //
 // A blocked device and one that was removed get the same in every row but
-// pairing.
+// pairing, unless the user discloses blocks.
 func Allow(p Party, s Service) Decision {
 	blocked := p.Marks.Blocked || p.Marks.Reported
 	listed := !blocked && p.Mine != nil && p.Mine.Listed
@@ -86,6 +93,21 @@ func Allow(p Party, s Service) Decision {
 		case listed:
 			return Refuse
 		}
+	case ServiceCheck:
+		return allowCheck(p.Policy, listed, blocked)
+	}
+	return Drop
+}
+
+// allowCheck decides who may ask whether this device lists or blocks it. Whoever is
+// no contact is told alike, so that nobody learns whether it once was one.
+func allowCheck(p Policy, listed, blocked bool) Decision {
+	contacts := p.Checks == ContactsOnly || p.Checks == Anyone
+	switch {
+	case listed && contacts:
+		return Serve
+	case p.Checks == Anyone, blocked && contacts && p.DiscloseBlocks:
+		return ServeStranger
 	}
 	return Drop
 }

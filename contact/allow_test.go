@@ -1,37 +1,71 @@
 package contact
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
 
 // allowTable is Allow in words: who, then what a stream of each service gets. The
-// first row that fits counts.
+// first row that fits counts. "window" is to serve while one is open, "policy" what
+// checkTable says.
 const allowTable = `
-	who                       pairing  relation  presence  messages  gossip
-	blocked, unacked          drop     serve     drop      drop      drop
-	blocked                   drop     stranger  drop      drop      drop
-	listed with both          window   serve     serve     serve     serve
-	listed with messages      window   serve     serve     serve     drop
-	listed with status        window   serve     serve     refuse    serve
-	listed                    window   serve     serve     refuse    drop
-	staged                    window   serve     drop      drop      drop
-	unacked                   window   serve     drop      drop      drop
-	anybody                   window   stranger  drop      drop      drop
+	who                       pairing  relation  presence  messages  gossip  check
+	blocked, unacked          drop     serve     drop      drop      drop    policy
+	blocked                   drop     stranger  drop      drop      drop    policy
+	listed with both          window   serve     serve     serve     serve   policy
+	listed with messages      window   serve     serve     serve     drop    policy
+	listed with status        window   serve     serve     refuse    serve   policy
+	listed                    window   serve     serve     refuse    drop    policy
+	staged                    window   serve     drop      drop      drop    policy
+	unacked                   window   serve     drop      drop      drop    policy
+	anybody                   window   stranger  drop      drop      drop    policy
 `
 
-func TestAllowIsTheTable(t *testing.T) {
-	table := make(map[string][]string)
-	var order []string
-	for line := range strings.Lines(allowTable) {
+// checkTable says who may ask what by the setting "checks".
+const checkTable = `
+	who                 nobody  contacts  anyone
+	blocked, disclosed  drop    stranger  stranger
+	blocked             drop    drop      stranger
+	listed              drop    serve     serve
+	anybody             drop    drop      stranger
+`
+
+// tableOf returns the cells of a table by the words that come before them, and
+// these in their order.
+func tableOf(text string, columns int) (cells map[string][]string, order []string) {
+	cells = make(map[string][]string)
+	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
-		if len(f) < 6 || f[0] == "who" {
+		if len(f) <= columns || f[0] == "who" {
 			continue
 		}
-		who := strings.Join(f[:len(f)-5], " ")
-		table[who] = f[len(f)-5:]
+		who := strings.Join(f[:len(f)-columns], " ")
+		cells[who] = f[len(f)-columns:]
 		order = append(order, who)
 	}
+	return cells, order
+}
+
+// checkWord is what checkTable says of p.
+func checkWord(p Party) string {
+	cells, order := tableOf(checkTable, 3)
+	fits := map[string]bool{
+		"blocked, disclosed": isBlocked(p) && p.Policy.DiscloseBlocks,
+		"blocked":            isBlocked(p),
+		"listed":             p.Mine != nil && p.Mine.Listed,
+		"anybody":            true,
+	}
+	for _, who := range order {
+		if fits[who] {
+			return cells[who][slices.Index([]Audience{Nobody, ContactsOnly, Anyone}, p.Policy.Checks)]
+		}
+	}
+	return ""
+}
+
+func TestAllowIsTheTable(t *testing.T) {
+	table, order := tableOf(allowTable, Services)
 	decisions := map[string]Decision{"drop": Drop, "refuse": Refuse, "stranger": ServeStranger, "serve": Serve}
 	used := make(map[string]bool)
 	for _, p := range parties() {
@@ -53,6 +87,9 @@ func TestAllowIsTheTable(t *testing.T) {
 			used[who] = true
 			for _, s := range services() {
 				word := table[who][s]
+				if word == "policy" {
+					word = checkWord(p)
+				}
 				want := decisions[word]
 				if word == "window" {
 					want = Drop
@@ -76,7 +113,11 @@ func TestAllowIsTheTable(t *testing.T) {
 
 // services are all that Allow knows.
 func services() []Service {
-	return []Service{ServicePairing, ServiceRelation, ServicePresence, ServiceMessages, ServiceGossip}
+	all := make([]Service, Services)
+	for i := range all {
+		all[i] = Service(i)
+	}
+	return all
 }
 
 func isBlocked(p Party) bool { return p.Marks.Blocked || p.Marks.Reported }
@@ -85,13 +126,23 @@ func isUnacked(p Party) bool { return p.Mine != nil && p.Marks.AckedSeq < p.Mine
 // parties enumerates all there can be.
 func parties() []Party {
 	var all []Party
+	for _, checks := range []Audience{Nobody, ContactsOnly, Anyone} {
+		for _, disclose := range []bool{false, true} {
+			all = append(all, partiesOf(Policy{Checks: checks, DiscloseBlocks: disclose})...)
+		}
+	}
+	return all
+}
+
+func partiesOf(policy Policy) []Party {
+	var all []Party
 	for bits := range 1 << 5 {
 		for acked := range uint64(3) {
 			base := Party{
 				Marks: Marks{
 					Blocked: bits&1 != 0, Reported: bits&2 != 0, Removed: bits&4 != 0, AckedSeq: acked,
 				},
-				Staged: bits&8 != 0, WindowOpen: bits&16 != 0,
+				Staged: bits&8 != 0, WindowOpen: bits&16 != 0, Policy: policy,
 			}
 			all = append(all, base)
 			unlisted := base
@@ -112,32 +163,39 @@ func parties() []Party {
 // confirmed the last statement.
 func TestBlockedRemovedAndStrangerAreAlike(t *testing.T) {
 	final := &Statement{Seq: 2}
-	for _, s := range services() {
-		for _, window := range []bool{false, true} {
-			stranger := Party{WindowOpen: window}
-			blockedStranger := Party{Marks: Marks{Blocked: true}, WindowOpen: window}
-			for _, acked := range []uint64{1, 2} {
-				removed := Party{Mine: final, Marks: Marks{Removed: true, AckedSeq: acked}, WindowOpen: window}
-				blocked := Party{Mine: final, Marks: Marks{Blocked: true, AckedSeq: acked}, WindowOpen: window}
-				reported := Party{Mine: final, Marks: Marks{Blocked: true, Reported: true, Removed: true, AckedSeq: acked}, WindowOpen: window}
-				if s == ServicePairing {
-					if Allow(blocked, s) != Drop || Allow(reported, s) != Drop || Allow(blockedStranger, s) != Drop {
-						t.Error("a blocked device reaches a pairing window")
+	for _, checks := range []Audience{Nobody, ContactsOnly, Anyone} {
+		for _, s := range services() {
+			for _, window := range []bool{false, true} {
+				stranger := Party{WindowOpen: window, Policy: Policy{Checks: checks}}
+				with := func(mine *Statement, m Marks) Party {
+					p := stranger
+					p.Mine, p.Marks = mine, m
+					return p
+				}
+				blockedStranger := with(nil, Marks{Blocked: true})
+				for _, acked := range []uint64{1, 2} {
+					removed := with(final, Marks{Removed: true, AckedSeq: acked})
+					blocked := with(final, Marks{Blocked: true, AckedSeq: acked})
+					reported := with(final, Marks{Blocked: true, Reported: true, Removed: true, AckedSeq: acked})
+					if s == ServicePairing {
+						if Allow(blocked, s) != Drop || Allow(reported, s) != Drop || Allow(blockedStranger, s) != Drop {
+							t.Error("a blocked device reaches a pairing window")
+						}
+						if Allow(removed, s) != Allow(stranger, s) {
+							t.Error("a removed device may not pair as anybody")
+						}
+						continue
 					}
-					if Allow(removed, s) != Allow(stranger, s) {
-						t.Error("a removed device may not pair as anybody")
+					if Allow(blocked, s) != Allow(removed, s) || Allow(reported, s) != Allow(removed, s) {
+						t.Errorf("%v, acked %d: blocked %v, reported %v, removed %v", s, acked, Allow(blocked, s), Allow(reported, s), Allow(removed, s))
 					}
-					continue
+					if acked == final.Seq && Allow(removed, s) != Allow(stranger, s) {
+						t.Errorf("%v: a removed device that confirmed gets %v, a stranger %v", s, Allow(removed, s), Allow(stranger, s))
+					}
 				}
-				if Allow(blocked, s) != Allow(removed, s) || Allow(reported, s) != Allow(removed, s) {
-					t.Errorf("service %d, acked %d: blocked %d, reported %d, removed %d", s, acked, Allow(blocked, s), Allow(reported, s), Allow(removed, s))
+				if s != ServicePairing && Allow(blockedStranger, s) != Allow(stranger, s) {
+					t.Errorf("%v: a blocked stranger gets %v, another %v", s, Allow(blockedStranger, s), Allow(stranger, s))
 				}
-				if acked == final.Seq && Allow(removed, s) != Allow(stranger, s) {
-					t.Errorf("service %d: a removed device that confirmed gets %d, a stranger %d", s, Allow(removed, s), Allow(stranger, s))
-				}
-			}
-			if s != ServicePairing && Allow(blockedStranger, s) != Allow(stranger, s) {
-				t.Errorf("service %d: a blocked stranger gets %d, another %d", s, Allow(blockedStranger, s), Allow(stranger, s))
 			}
 		}
 	}
@@ -164,6 +222,9 @@ func TestMoreRightsNeverGiveLess(t *testing.T) {
 			}
 			blocked := p
 			blocked.Marks.Blocked = true
+			if s == ServiceCheck && p.Policy.DiscloseBlocks {
+				continue // it is told what others don't have to be
+			}
 			if Allow(blocked, s) > before {
 				t.Fatalf("%+v, service %d: more when blocked", p, s)
 			}
@@ -173,7 +234,7 @@ func TestMoreRightsNeverGiveLess(t *testing.T) {
 
 func TestUnknownServiceIsDropped(t *testing.T) {
 	for _, p := range parties() {
-		if Allow(p, ServiceGossip+1) != Drop || Allow(p, 255) != Drop {
+		if Allow(p, Service(Services)) != Drop || Allow(p, 255) != Drop {
 			t.Fatalf("%+v reaches a service that is none", p)
 		}
 	}

@@ -34,7 +34,7 @@ const (
 type Audience string
 
 const (
-	Anyone       Audience = "anyone" // who can reach the device and is not blocked or removed
+	Anyone       Audience = "anyone" // who can reach the device
 	ContactsOnly Audience = "contacts"
 	Nobody       Audience = "nobody"
 )

@@ -27,7 +27,7 @@ func (n *Node) gate(service contact.Service, h handler) transport.Handler {
 			st.Reset()
 			return
 		}
-		party.WindowOpen = n.Pairing.WindowOpen()
+		party.WindowOpen, party.Policy = n.Pairing.WindowOpen(), n.Policy()
 		d := contact.Allow(party, service)
 		n.streams[service][d].Add(1)
 		if d == contact.Drop {
@@ -38,14 +38,11 @@ func (n *Node) gate(service contact.Service, h handler) transport.Handler {
 	}
 }
 
-const (
-	services  = int(contact.ServiceGossip) + 1
-	decisions = int(contact.Serve) + 1
-)
+const decisions = int(contact.Serve) + 1
 
 // Streams says how many streams came in since the start, by contact.Service and
 // by contact.Decision.
-type Streams [services][decisions]uint64
+type Streams [contact.Services][decisions]uint64
 
 // Streams returns the counts.
 func (n *Node) Streams() (s Streams) {
@@ -58,4 +55,4 @@ func (n *Node) Streams() (s Streams) {
 }
 
 // gated counts what the gate decided.
-type gated [services][decisions]atomic.Uint64
+type gated [contact.Services][decisions]atomic.Uint64

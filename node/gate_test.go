@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"contactsd/check"
 	"contactsd/contact"
 	"contactsd/identity"
 	"contactsd/message"
@@ -93,7 +94,7 @@ func (a *attacker) sentSince() []string {
 }
 
 func protocols() []transport.Protocol {
-	return []transport.Protocol{relation.Protocol, pairing.Protocol, presence.Protocol, message.Protocol, presence.GossipProtocol}
+	return []transport.Protocol{relation.Protocol, pairing.Protocol, presence.Protocol, message.Protocol, presence.GossipProtocol, check.Protocol}
 }
 
 // hear reads a stream to its end: what came, how it ended, after how long.
@@ -151,6 +152,7 @@ func (a *attacker) words(to *person) map[string][]byte {
 		"an old statement":  statement(contact.Statement{Seq: 1, Listed: true}),
 		"parts":             statement(contact.Statement{Seq: late + 3, Part: late}),
 		"a first message":   a.frame(map[int]any{1: 1}),
+		"a check":           a.frame(map[int]any{1: 2}),
 		"a keep-alive":      {1, 0xa0, 1, 0xa0, 1, 0xa0},
 		"a pairing's HELLO": append([]byte{1, 0, 22, 1, 1, 1, 16}, bytes.Repeat([]byte{9}, 18)...),
 	}
@@ -247,7 +249,7 @@ func TestNobodyCanTellABlock(t *testing.T) {
 			if open := a.heard() != closed[s.name]; open == strings.Contains(s.name, "blocked") {
 				t.Errorf("%s: the window is open to it: %v", s.name, open)
 			}
-			a.tries(victim, relation.Protocol, presence.Protocol, message.Protocol)
+			a.tries(victim, relation.Protocol, presence.Protocol, message.Protocol, check.Protocol)
 			heard[s.name] += a.heard()
 		})
 	}
@@ -310,7 +312,7 @@ func TestBlockIsToldAsARemoval(t *testing.T) {
 					break
 				}
 			}
-			a.tries(victim, relation.Protocol, message.Protocol, presence.Protocol)
+			a.tries(victim, relation.Protocol, message.Protocol, presence.Protocol, check.Protocol)
 			heard[name] = a.heard()
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"contactsd/check"
 	"contactsd/contact"
 	"contactsd/identity"
 	"contactsd/message"
@@ -50,6 +51,7 @@ type Node struct {
 	Pairing  *pairing.Service
 	Presence *presence.Service
 	Message  *message.Service
+	Check    *check.Service
 
 	log     *slog.Logger
 	name    atomic.Pointer[string]
@@ -130,11 +132,23 @@ func New(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.Check, err = check.New(check.Config{
+		DB: cfg.DB, Network: cfg.Transport, Log: cfg.Log, Sides: n.Relation.Sides,
+		Party: func(tx *store.Tx, peer contact.ODID) (contact.Party, error) {
+			p, err := n.Relation.Party(tx, peer)
+			p.Policy = n.Policy()
+			return p, err
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
 	cfg.Transport.Serve(relation.Protocol, n.gate(contact.ServiceRelation, n.Relation.Handle))
 	cfg.Transport.Serve(pairing.Protocol, n.gate(contact.ServicePairing, n.Pairing.Handle))
 	cfg.Transport.Serve(presence.Protocol, n.gate(contact.ServicePresence, n.Presence.Handle))
 	cfg.Transport.Serve(message.Protocol, n.gate(contact.ServiceMessages, n.using(n.Message.Handle)))
 	cfg.Transport.Serve(presence.GossipProtocol, n.gate(contact.ServiceGossip, n.Presence.HandleGossip))
+	cfg.Transport.Serve(check.Protocol, n.gate(contact.ServiceCheck, n.Check.Handle))
 	return n, nil
 }
 

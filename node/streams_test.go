@@ -4,6 +4,7 @@ import (
 	"io"
 	"testing"
 
+	"contactsd/check"
 	"contactsd/contact"
 	"contactsd/identity"
 	"contactsd/node"
@@ -18,6 +19,7 @@ func TestStreamsAreCountedByDecision(t *testing.T) {
 		}
 		bob.types(ana, ana.showsCode())
 		bob.writes(ana, "hello")
+		bob.checks(ana, contact.QuestionListed, contact.CheckBothWay, check.SourceLive)
 		served := ana.Streams()
 		for service, counts := range served {
 			for d, n := range counts {

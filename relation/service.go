@@ -129,6 +129,12 @@ func (s *Service) Party(tx *store.Tx, peer contact.ODID) (contact.Party, error) 
 	return contact.Party{Mine: e.mine, Marks: e.row.Marks, Staged: staged}, err
 }
 
+// Sides returns what this device and peer say of each other.
+func (s *Service) Sides(tx *store.Tx, peer contact.ODID) (contact.Sides, error) {
+	e, err := load(tx, peer)
+	return contact.Sides{Mine: e.mine, Theirs: e.theirs, Marks: e.row.Marks}, err
+}
+
 // Blocked reports whether peer is blocked.
 func (s *Service) Blocked(tx *store.Tx, peer contact.ODID) (bool, error) {
 	e, err := load(tx, peer)

@@ -33,9 +33,10 @@ var inside = []struct {
 	{"relation", feature, featureReason},
 	{"presence", feature, featureReason},
 	{"message", feature, featureReason},
-	{"node", append([]string{"pairing", "relation", "presence", "message"}, feature...),
+	{"check", feature, featureReason},
+	{"node", append([]string{"pairing", "relation", "presence", "message", "check"}, feature...),
 		"node composes the features and is itself no part of the API, nor bound to one transport"},
-	{"api/server", []string{"api/...", "internal/home", "node", "pairing", "relation", "presence", "message", "store", "transport", "contact", "identity"},
+	{"api/server", []string{"api/...", "internal/home", "node", "pairing", "relation", "presence", "message", "check", "store", "transport", "contact", "identity"},
 		"the server answers from the features; it opens no network"},
 	{"api/...", []string{"api/..."},
 		"the schema is shared with clients, so it drags nothing of the daemon along"},
@@ -160,7 +161,7 @@ func TestImportsRunDown(t *testing.T) {
 // TestFeaturesMeetOnlyInNode: not even the tests of one feature use another, or
 // they would hold each other in place.
 func TestFeaturesMeetOnlyInNode(t *testing.T) {
-	features := []string{"pairing", "relation", "presence", "message"}
+	features := []string{"pairing", "relation", "presence", "message", "check"}
 	for _, p := range packages(t) {
 		if !anyMatches(features, p.name()) {
 			continue
