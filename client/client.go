@@ -56,6 +56,11 @@ func (c *Client) Contacts() contactsv1connect.ContactsServiceClient {
 	return contactsv1connect.NewContactsServiceClient(c.transport(), baseURL, limits())
 }
 
+// Checks returns the calls that check relations.
+func (c *Client) Checks() contactsv1connect.ChecksServiceClient {
+	return contactsv1connect.NewChecksServiceClient(c.transport(), baseURL, limits())
+}
+
 // Presence returns the calls about who is there.
 func (c *Client) Presence() contactsv1connect.PresenceServiceClient {
 	return contactsv1connect.NewPresenceServiceClient(c.transport(), baseURL, limits())
