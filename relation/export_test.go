@@ -45,3 +45,37 @@ func DropIndex(t testing.TB, db *store.DB) {
 		t.Fatal(err)
 	}
 }
+
+// Walk reads the devices of a store as a round does that began at a place, in parts.
+func Walk(db *store.DB, began contact.ODID, limit int) (parts [][]contact.ODID, err error) {
+	r := &round{began: began, next: began[:]}
+	for more := true; more && err == nil; {
+		var part []contact.ODID
+		err = db.View(func(tx *store.Tx) error {
+			rows, left, err := r.part(tx, limit)
+			for _, row := range rows {
+				part = append(part, contact.ODID(row.Key))
+			}
+			more = left
+			return err
+		})
+		parts = append(parts, part)
+	}
+	return parts, err
+}
+
+// PutPlaces notes devices of which nothing else is known.
+func PutPlaces(t testing.TB, db *store.DB, peers []contact.ODID) {
+	t.Helper()
+	err := db.Update(func(tx *store.Tx) error {
+		for _, peer := range peers {
+			if err := places.Put(tx, peer[:], whereabouts{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"contactsd/contact"
-	"contactsd/store"
 )
 
 // How Run keeps in touch.
@@ -16,11 +15,6 @@ const (
 	maxDials   = 8 // exchanges at once with devices that are not connected
 	firstRetry = 5 * time.Second
 	lastRetry  = 15 * time.Minute
-
-	walkEvery = 5 * time.Minute
-	fullEvery = 15 * time.Minute // if there is room for those alone who are owed something
-	walkPart  = 64               // devices that are looked at in one go
-	walkPause = 2 * time.Millisecond
 )
 
 // keeper is Run's view of whom to exchange statements with, and when. Run's
@@ -39,11 +33,8 @@ type keeper struct {
 	backlog   []contact.ODID // whose time has come while all dials were taken
 	dials     int
 
-	// The walk goes through all devices, in parts, and has those tried that are not
-	// planned for and whose whereabouts are known. So nothing is kept of the others,
-	// and a start reads no more than it can use.
-	from   []byte    // where the walk goes on, nil for its beginning
-	walkAt time.Time // when it goes on
+	round  *round    // the walk under way, nil between two
+	walkAt time.Time // when it goes on, or the next one begins
 
 	spareAt time.Time // when connections beyond the budget are looked at
 }
@@ -105,44 +96,6 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		k.start()
 	}
-}
-
-// walk looks at the next part of the devices.
-func (k *keeper) walk() error {
-	var part []store.Row[whereabouts]
-	more := false
-	err := k.s.cfg.DB.View(func(tx *store.Tx) error {
-		part, more = nil, false
-		for row, err := range places.Scan(tx, store.Range{From: k.from}) {
-			if err != nil {
-				return err
-			}
-			if more = len(part) == walkPart; more {
-				k.from = row.Key
-				return nil
-			}
-			part = append(part, row)
-		}
-		return nil
-	})
-	if err != nil || !more {
-		k.from, k.walkAt = nil, time.Now().Add(walkEvery)
-		if k.full() {
-			k.walkAt = time.Now().Add(fullEvery)
-		}
-	} else {
-		k.walkAt = time.Now().Add(walkPause)
-	}
-	for _, row := range part {
-		peer := contact.ODID(row.Key)
-		if k.connected[peer] != nil || k.due[peer] != nil {
-			continue
-		}
-		if (len(row.Value.Addresses) > 0 || k.s.cfg.Addresses.Knows(peer)) && k.wanted(peer) {
-			k.note(notice{peer, said})
-		}
-	}
-	return err
 }
 
 // plan has the exchange of a peer begin at a time.
