@@ -133,6 +133,36 @@ func TestCheckSeesWhatTablesSayOfEachOtherThatCanNotBe(t *testing.T) {
 	}
 }
 
+// Time stands still in a bubble, so that all restores are of one moment. Each keeps
+// the store that was there, and its log.
+func TestRestoresOfOneMomentKeepEachStore(t *testing.T) {
+	path, self := kept(t)
+	home := filepath.Join(t.TempDir(), "store")
+	synctest.Test(t, func(t *testing.T) {
+		names := make(map[string]bool)
+		for _, was := range []string{"first", "second", "third"} {
+			for _, name := range store.Files(home) {
+				if err := os.WriteFile(name, []byte(was), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before, err := node.Restore(path, home, self)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if names[before] {
+				t.Errorf("%s is kept as %s, as was another", was, before)
+			}
+			names[before] = true
+			for _, name := range store.Files(before) {
+				if held, err := os.ReadFile(name); err != nil || string(held) != was {
+					t.Errorf("%s holds %q, want %q: %v", name, held, was, err)
+				}
+			}
+		}
+	})
+}
+
 func TestRestoreTakesOnlyWhatIsWhole(t *testing.T) {
 	path, self := kept(t)
 	dir := t.TempDir()
