@@ -41,8 +41,9 @@ func (w *world) wanted(d *device, peer int32) bool {
 	return !w.full(d) && w.now >= d.rests[peer] && d.linkTo(w.devices[peer]) == nil
 }
 
-// walk goes through all contacts, as relation does in the order of their ODIDs, while there are dials
-// to be had, and begins anew some time later.
+// walk goes through all contacts, as relation does in the order of their ODIDs from any place on, while
+// there are dials to be had, and begins anew some time later. The place is drawn once a device, which
+// spreads first choices as well as once a walk.
 func (w *world) walk(d *device, session int) {
 	if !d.online || d.session != session || w.Settled {
 		return

@@ -16,7 +16,7 @@ func smallRand() *rand.Rand { return rand.New(rand.NewPCG(1, 1)) }
 func small() Scenario {
 	s := usual(400, 40, 0.3)
 	s.Budget, s.Tracked, s.Warm, s.Measured = 12, 40, 30*time.Minute, 45*time.Minute
-	s.Online, s.Session, s.Seed = 0.5, time.Hour, 7
+	s.Online, s.Session, s.Seed = 0.5, time.Hour, 5
 	return s
 }
 

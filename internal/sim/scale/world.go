@@ -20,7 +20,7 @@ type Scenario struct {
 	Settled  bool          `json:"settled"`  // connections are drawn at first and stay
 	Changes  float64       `json:"changes"`  // of its state by a user, an hour online
 	Budget   int           `json:"budget"`   // connections kept
-	Anywhere bool          `json:"anywhere"` // contacts are dialled from any place on, not from the lowest ODID
+	InOrder  bool          `json:"in_order"` // contacts are dialled from the lowest ODID on, not from any place
 	Tracked  int           `json:"tracked"`  // origins whose beacons are followed
 	Warm     time.Duration `json:"warm"`     // before anything is measured
 	Measured time.Duration `json:"measured"`
@@ -127,9 +127,9 @@ func populate(s Scenario, rng *rand.Rand, lists [][]int32, sizes sizes) *world {
 			minute: time.Duration(rng.Int64N(int64(time.Minute))),
 		})
 	}
-	if s.Anywhere {
+	if places := rand.New(rand.NewPCG(s.Seed, 1)); !s.InOrder {
 		for _, d := range w.devices {
-			d.first = rng.IntN(max(len(d.contacts), 1))
+			d.first = places.IntN(max(len(d.contacts), 1))
 		}
 	}
 	for _, i := range rng.Perm(len(lists))[:min(s.Tracked, len(lists))] {
