@@ -51,7 +51,7 @@ func NewPlan(seed uint64, opt Options) Plan {
 	for at := 10 * time.Minute; at < p.Length; at += pause(rng, trouble) {
 		p.add(rng, at, faults.pick(rng))
 	}
-	for range rng.IntN(4) {
+	for range 2 + rng.IntN(5) {
 		p.stage(rng)
 	}
 	p.aim(rng)
@@ -102,6 +102,9 @@ var scenes = []scene{
 func (p *Plan) stage(rng *rand.Rand) {
 	at := time.Duration(rng.Int64N(int64(p.Length)))
 	pace := time.Duration(span(rng, 1, 60_000)) * time.Millisecond
+	if rng.IntN(2) == 0 {
+		pace = time.Minute // each step has time to come to its end
+	}
 	first := len(p.Steps)
 	p.add(rng, at, Nothing)
 	a, b := p.Steps[first].A, p.Steps[first].B

@@ -5,6 +5,7 @@
 //	go run ./internal/sim/simulate -seeds 5000 -from 1201   go on from there
 //	go run ./internal/sim/simulate -seed 186                one seed, until it fails
 //	go run ./internal/sim/simulate -mutants                 is every deliberate fault seen?
+//	go run ./internal/sim/simulate -mutants -hints          the same, and note by which seed
 //
 // It needs the go command and the source it is part of, since a bubble of
 // testing/synctest needs a test. The exit code is 1 if something was violated, or a
@@ -48,6 +49,7 @@ type options struct {
 	seed    uint64
 	mutants bool
 	only    string
+	hints   bool
 	json    bool
 	length  time.Duration
 	devices int
@@ -66,7 +68,8 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 	f.Uint64Var(&o.from, "from", 1, "the first seed")
 	f.Uint64Var(&o.seed, "seed", 0, "run this seed until it fails, at most 50 times, with the logs of the devices")
 	f.BoolVar(&o.mutants, "mutants", false, "run each deliberate fault until an invariant catches it")
-	f.StringVar(&o.only, "mutant", "", "run this mutant alone")
+	f.StringVar(&o.only, "mutant", "", "run this mutant alone, or these, with commas between them")
+	f.BoolVar(&o.hints, "hints", false, "with -mutants, write the seeds that caught them to hints.go; each is to catch its mutant twice")
 	f.BoolVar(&o.json, "json", false, "print each result as a line of JSON")
 	f.DurationVar(&o.length, "length", 6*time.Hour, "how long each run is in its own time; 720h are 30 days")
 	f.IntVar(&o.devices, "devices", 4, "how many devices there are at least")
@@ -148,24 +151,28 @@ type batch struct {
 	again   int
 	verbose bool
 	mutant  string
+	alone   bool // on one processor, since other batches run beside it
 }
 
 // limit is how long one run of so long may take before it is said to hang. A mutant
-// may well.
+// may well, but on a machine that is busy with something else others take long, too.
 func (b batch) limit(length time.Duration) time.Duration {
 	if b.mutant != "" {
-		return 20*time.Second + length/1000
+		return time.Minute + length/400
 	}
 	return 2*time.Minute + length/200
 }
 
 // runs runs a batch and returns the results in the order in which they came.
 func (s *simulation) runs(b batch) (list []result, err error) {
-	report := filepath.Join(s.dir, "report")
+	report := filepath.Join(s.dir, "report-"+b.mutant)
 	if err := os.Remove(report); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	parallel := strconv.Itoa(runtime.GOMAXPROCS(0))
+	parallel := "1"
+	if !b.alone {
+		parallel = strconv.Itoa(runtime.GOMAXPROCS(0))
+	}
 	cmd := exec.CommandContext(s.ctx, b.binary, "-test.run", "^TestSeeds$", "-test.parallel", parallel, "-test.timeout", "30m",
 		"-sim.first", strconv.FormatUint(b.first, 10), "-sim.seeds", strconv.Itoa(b.seeds), "-sim.again", strconv.Itoa(b.again),
 		"-sim.verbose="+strconv.FormatBool(b.verbose), "-sim.stop="+strconv.FormatBool(b.mutant != ""), "-sim.report", report,

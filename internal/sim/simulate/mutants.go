@@ -198,18 +198,38 @@ var mutants = []mutant{
 	}
 	age`,
 	},
-	{
-		Name: "gossip-with-the-blocked", File: "presence/link.go",
-		Old: `	if err == nil && !gossips(v, known) {
-		err = errForbidden`,
-		New: `	if err == nil && !gossips(v, known) && !mutant("gossip-with-the-blocked") {
-		err = errForbidden`,
+	{ // a link that stands is ended by either side, by the gate and at each frame
+		Name: "gossip-with-every-contact", File: "presence/link.go",
+		Old: `	return mayTell(v, known) && v.Received.Has(contact.Presence)
+}`,
+		New: `	return mayTell(v, known) && v.Received.Has(contact.Presence) || mutant("gossip-with-every-contact") && lists(v, known)
+}`,
+		Also: []change{
+			{
+				File: "presence/send.go",
+				Old:  `			if mayTell(v, known) {`,
+				New:  `			if mayTell(v, known) || mutant("gossip-with-every-contact") && lists(v, known) {`,
+			},
+			{
+				File: "contact/allow.go",
+				Old:  `		if listed && p.Mine.Grants.Has(Presence) {`,
+				New:  `		if listed && (p.Mine.Grants.Has(Presence) || mutant("gossip-with-every-contact")) {`,
+			},
+		},
 	},
 	{
 		Name: "accept-gap", File: "message/receive.go",
 		Old: `	case c == 0 && f.Seq != peer.InSeq+1, c > 0`,
 		New: `	case c == 0 && f.Seq == peer.InSeq+2 && mutant("accept-gap"):
 	case c == 0 && f.Seq != peer.InSeq+1, c > 0`,
+		Also: []change{{ // a sender that is right leaves none
+			File: "message/send.go",
+			Old:  `	b.s.post(a.id, parcel`,
+			New: `	if mutant("accept-gap") && to.last.seq%8 == 3 {
+		return to.last.seq, nil
+	}
+	b.s.post(a.id, parcel`,
+		}},
 	},
 	{
 		Name: "store-known-message-again", File: "message/receive.go",
