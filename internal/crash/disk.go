@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,7 +55,7 @@ func newShelf(dir string) (*shelf, error) {
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("%w: mounting needs root", errNoDisks)
 	}
-	for _, tool := range []string{"mkfs.xfs", "mkfs.ext4", "mount", "umount"} {
+	for _, tool := range []string{"mkfs.xfs", "mkfs.ext4", "mount"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return nil, fmt.Errorf("%w: %s is missing, install xfsprogs and e2fsprogs", errNoDisks, tool)
 		}
@@ -119,7 +120,24 @@ func (v *volume) unmount() error {
 		return nil
 	}
 	v.mounted = false
-	return command("umount", v.at)
+	return unmount(v.at)
+}
+
+// unmount waits for what is done with the disk already. A process that was killed
+// may take a moment to let go of it, and one that is being started has a copy of
+// every open file until it begins to run.
+func unmount(at string) error {
+	const patience, pause = 10 * time.Second, 50 * time.Millisecond
+	for began := time.Now(); ; {
+		err := unix.Unmount(at, 0)
+		if !errors.Is(err, unix.EBUSY) || time.Since(began) > patience {
+			if err != nil {
+				return fmt.Errorf("unmount %s: %w", at, err)
+			}
+			return nil
+		}
+		<-time.After(pause)
+	}
 }
 
 func (v *volume) remove() error {
@@ -159,5 +177,5 @@ func (s *shelf) close() error {
 	for _, v := range s.volumes {
 		errs = append(errs, v.unmount())
 	}
-	return errors.Join(append(errs, command("umount", s.at), os.Remove(s.image))...)
+	return errors.Join(append(errs, unmount(s.at), os.Remove(s.image))...)
 }
