@@ -44,6 +44,7 @@ type side struct {
 	ask    string // "", X
 	answer string // "", accepted, rejected, reported: to the other's ask X; other: to another ask
 	grants Permissions
+	part   bool
 }
 
 func sides() []side {
@@ -52,12 +53,12 @@ func sides() []side {
 		for _, ask := range []string{"", "X"} {
 			for _, answer := range []string{"", "accepted", "rejected", "reported", "other"} {
 				if listed == "unlisted" {
-					all = append(all, side{listed, "", ask, answer, 0})
+					all = append(all, side{listed: listed, ask: ask, answer: answer}, side{listed: listed, ask: ask, answer: answer, part: true})
 					continue
 				}
 				for _, pair := range []string{"", "P", "Q"} {
 					for _, grants := range []Permissions{0, Messages, AllPermissions} {
-						all = append(all, side{listed, pair, ask, answer, grants})
+						all = append(all, side{listed, pair, ask, answer, grants, false})
 					}
 				}
 			}
@@ -85,6 +86,9 @@ func (s side) statement(t *testing.T, author, subject byte) *Statement {
 	}
 	st := &Statement{Seq: 1, Listed: s.listed == "listed", Grants: s.grants, Pair: pairID(s.pair)}
 	st.Author, st.Subject = ODID{author}, ODID{subject}
+	if s.part {
+		st.Part = 1
+	}
 	if s.ask != "" {
 		a := ask(author)
 		st.Ask = &a
@@ -180,6 +184,10 @@ func TestDeriveIsTheTable(t *testing.T) {
 				}
 				if v.Given != wantGiven || v.Received != wantReceived {
 					t.Fatalf("%s: given %v, want %v; received %v, want %v", name(), v.Given, wantGiven, v.Received, wantReceived)
+				}
+				left := mine.listed == "listed" && theirs.listed == "unlisted" && theirs.answer == ""
+				if v.Left != left || v.Parts != (left && theirs.part) {
+					t.Fatalf("%s: left, want %v", name(), left)
 				}
 				if askWords[v.MyAsk] != askWord(mine, theirs) || askWords[v.TheirAsk] != askWord(theirs, mine) {
 					t.Fatalf("%s: asks, want %s and %s", name(), askWord(mine, theirs), askWord(theirs, mine))

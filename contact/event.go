@@ -21,6 +21,7 @@ const (
 	ContactPaired    EventType = "contact.paired"
 	ContactUnpaired  EventType = "contact.unpaired" // trust fell back to untrusted
 	ContactRemoved   EventType = "contact.removed"
+	ContactLeft      EventType = "contact.left" // the other side does not list this device any more
 	ContactBlocked   EventType = "contact.blocked"
 	ContactUnblocked EventType = "contact.unblocked"
 	GroupsChanged    EventType = "groups.changed" // the groups there are, not who is in them

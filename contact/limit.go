@@ -11,9 +11,6 @@ const (
 	MaxRemarkSize = 96 // bytes
 )
 
-// MaxBlocked is how many devices a blocklist holds.
-const MaxBlocked = 1000
-
 // LimitError says that a field exceeds its limit. Nothing is ever cut silently.
 type LimitError struct {
 	Field string // as the user knows it, "remark"

@@ -72,6 +72,9 @@ type View struct {
 	Received Permissions // what this device may do there, as far as it knows
 	MyAsk    AskState
 	TheirAsk AskState
+
+	Left  bool // listed here; the other side said that it does not list this device
+	Parts bool // Left, and it asked this device to drop the relation as well
 }
 
 // Derive is the one place that says what two statements mean together. mine or
@@ -82,6 +85,9 @@ type View struct {
 //	no           any            else                     none; removed with a tombstone
 //	yes          no             any                      pending, outgoing
 //	yes          yes            any                      accepted
+//
+// A rejection is no removal: who is left (Left) was listed before, or was told
+// nothing but that it is not.
 //
 // A block or report stands above all of it and leaves no permission and no
 // trust. A rejected ask leaves the state that stood before it. The ask of a
@@ -117,6 +123,8 @@ func Derive(mine, theirs *Statement, m Marks) View {
 			v.Received = theirs.Grants
 		}
 	}
+	v.Left = listed && theirs != nil && !theirs.Listed && theirs.Answer == nil
+	v.Parts = v.Left && theirs.Part != 0
 	if both && mine.Pair != nil && theirs.Pair != nil && (*mine.Pair == *theirs.Pair || between(mine, theirs, m)) {
 		v.Trust = Paired
 	}

@@ -71,7 +71,7 @@ func (s *Service) apply(tx *store.Tx, peer contact.ODID, h heard) error {
 		if e.mine != nil && e.mine.Pair != nil && h.mine.Pair != nil && *e.mine.Pair == *h.mine.Pair {
 			e.row.Marks.OldPair = nil
 		}
-		if e.listed() && contact.HonourPart(*h.mine, e.row.Marks) {
+		if e.listed() && contact.HonourPart(*h.mine, e.row.Marks) && s.cfg.Policy().HonourPart {
 			e.row.Marks.PartSeq = h.mine.Seq
 			return s.drop(tx, &e, 0)
 		}

@@ -24,8 +24,8 @@ func (s *Service) Block(peer contact.ODID) error {
 		if err != nil {
 			return err
 		}
-		if t.Blocked >= contact.MaxBlocked {
-			return &contact.LimitError{Field: "blocklist", Got: int(t.Blocked) + 1, Limit: contact.MaxBlocked, Unit: "devices"}
+		if limit := s.cfg.Policy().MaxBlocked; t.Blocked >= uint64(limit) {
+			return &contact.LimitError{Field: "blocklist", Got: int(t.Blocked) + 1, Limit: limit, Unit: "devices"}
 		}
 		before := e.view()
 		if e.listed() {

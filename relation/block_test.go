@@ -184,16 +184,18 @@ func TestBlockOutlivesARestartAndIsToldLater(t *testing.T) {
 
 func TestBlocklistIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
+		const most = 5
 		a := w.device('a')
-		peer := func(i int) contact.ODID { return contact.ODID{1, byte(i >> 8), byte(i)} }
-		for i := range contact.MaxBlocked {
+		a.decides(func(p *contact.Policy) { p.MaxBlocked = most })
+		peer := func(i int) contact.ODID { return contact.ODID{1, byte(i)} }
+		for i := range most {
 			if err := a.Block(peer(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		err := a.Block(peer(contact.MaxBlocked))
+		err := a.Block(peer(most))
 		var limit *contact.LimitError
-		if !errors.As(err, &limit) || limit.Limit != contact.MaxBlocked || limit.Got != contact.MaxBlocked+1 {
+		if !errors.As(err, &limit) || limit.Limit != most || limit.Got != most+1 {
 			t.Errorf("one more: %v", err)
 		}
 		if err := a.Block(peer(0)); err != nil {
@@ -202,8 +204,20 @@ func TestBlocklistIsBounded(t *testing.T) {
 		if err := a.Unblock(peer(0)); err != nil {
 			t.Fatal(err)
 		}
-		if err := a.Block(peer(contact.MaxBlocked)); err != nil {
+		if err := a.Block(peer(most)); err != nil {
 			t.Errorf("in the place of another: %v", err)
+		}
+
+		// A limit that is set below what there is ends no block.
+		a.decides(func(p *contact.Policy) { p.MaxBlocked = 1 })
+		if err := a.Unblock(peer(1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Block(peer(1)); !errors.As(err, &limit) || limit.Got != most {
+			t.Errorf("beyond the new limit: %v", err)
+		}
+		if list, err := a.List(true); len(list) != most-1 || err != nil {
+			t.Errorf("%d are blocked, %v", len(list), err)
 		}
 	})
 }

@@ -32,6 +32,8 @@ type Config struct {
 	Network   transport.Network
 	Addresses transport.Addresses
 	Log       *slog.Logger
+	// Policy returns what the user decided, contact.DefaultPolicy if nil.
+	Policy func() contact.Policy
 
 	// Staged reports whether a pairing with the peer waits for its last step.
 	Staged func(tx *store.Tx, peer contact.ODID) (bool, error)
@@ -73,6 +75,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Policy == nil {
+		cfg.Policy = contact.DefaultPolicy
 	}
 	if cfg.Staged == nil {
 		cfg.Staged = func(*store.Tx, contact.ODID) (bool, error) { return false, nil }
@@ -210,6 +215,8 @@ func (s *Service) settle(tx *store.Tx, e *entry, before contact.View) error {
 		case after.Status == contact.StatusRemoved:
 			err = emit(contact.ContactRemoved)
 		case !onList(before) && onList(after): // enlist has said it
+		case after.Left && !before.Left:
+			err = emit(contact.ContactLeft)
 		default:
 			err = emit(contact.ContactChanged)
 		}

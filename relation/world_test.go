@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +37,7 @@ type device struct {
 	done   sync.WaitGroup
 	staged staged
 	budget int // of connections, 64 if 0
+	policy atomic.Pointer[contact.Policy]
 }
 
 // staged stands for the pairing feature: what waits for its last step.
@@ -84,6 +86,7 @@ func (w *world) device(name byte) *device {
 		w.t.Fatal(err)
 	}
 	d := &device{t: w.t, w: w, id: id, path: filepath.Join(w.t.TempDir(), "store")}
+	d.decides(func(*contact.Policy) {})
 	d.start()
 	w.t.Cleanup(d.halt)
 	return d
@@ -99,6 +102,7 @@ func (d *device) start() {
 	s, err := relation.New(relation.Config{
 		DB: db, Identity: d.id, Network: d.link, Addresses: d.link,
 		Budget: d.budget, Disconnect: d.link.Disconnect,
+		Policy: func() contact.Policy { return *d.policy.Load() },
 		Staged: func(_ *store.Tx, peer contact.ODID) (bool, error) {
 			_, ok := d.staged.get(peer)
 			return ok, nil
@@ -186,6 +190,13 @@ func (d *device) restoreStaged(b []byte, p relation.Pairing, at time.Time) {
 	d.staged.put(p)
 	d.staged.at[p.Peer] = at
 	d.restore(b)
+}
+
+// decides changes the default policy in what its user wants else.
+func (d *device) decides(change func(*contact.Policy)) {
+	p := contact.DefaultPolicy()
+	change(&p)
+	d.policy.Store(&p)
 }
 
 func (d *device) odid() contact.ODID { return d.id.Self() }

@@ -49,6 +49,8 @@ func (s *Server) contact(c relation.Contact) *contactsv1.Contact {
 		Presence:            presenceOf(s.node.Presence.Of(c.ODID)),
 		Source:              string(c.Source),
 		AddedAt:             added(c),
+		Left:                c.View.Left,
+		AsksToPart:          c.View.Parts,
 	}
 }
 

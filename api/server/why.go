@@ -217,6 +217,9 @@ func (r reach) unlisted() (all []string) {
 func (r reach) permissions() (all []string) {
 	v := r.View
 	if v.Status == contact.StatusPending {
+		if v.Left {
+			all = append(all, r.left())
+		}
 		said := "It does not list this device; until it does"
 		if !r.outlook.Told {
 			said = "It does not know yet that this device added it; until it lists this one"
@@ -245,6 +248,14 @@ func (r reach) permissions() (all []string) {
 		"You take no messages from it.",
 		"You do not show it your presence.")
 	return all
+}
+
+// left says that the other side ended it.
+func (r reach) left() string {
+	if r.View.Parts {
+		return "It removed this device and asks you to remove it as well."
+	}
+	return "It removed this device."
 }
 
 func (r reach) queue() []string {

@@ -57,7 +57,8 @@ func (a *app) listCommand() *cobra.Command {
 		Long: `list shows the contacts.
 
 Trust:     paired (● by a code), untrusted (○ by an ODID alone).
-Relation:  accepted, or pending as long as the other side has not accepted.
+Relation:  accepted, or pending as long as the other side has not accepted;
+           pending, left if it removed you.
 Presence:  online, away, busy, offline, or unknown if they don't tell.`,
 		Example: "  contactsctl list --filter presence:online\n  contactsctl list --sort -seen",
 		Args:    takes(0, 0),
@@ -109,7 +110,7 @@ func (a *app) list(ctx context.Context, opt listOptions) error {
 		rows = append(rows, []cell{
 			{safe(title(c)), plain},
 			trustCell(c),
-			{c.Relation, plain},
+			{relationText(c), plain},
 			{presenceText(c.Presence, a.now()), presenceColor(c.Presence)},
 			{odid, dim},
 		})
@@ -144,7 +145,7 @@ func (a *app) contact(c *contactsv1.Contact) error {
 		[2]string{"remark", safe(c.Remark)},
 		[2]string{"ODID", c.Odid},
 		[2]string{"trust", a.paint(t.color, t.text)},
-		[2]string{"relation", c.Relation},
+		[2]string{"relation", relationText(c)},
 		[2]string{"may here", list(c.PermissionsGiven)},
 		[2]string{"you may", list(c.PermissionsReceived)},
 		[2]string{"presence", presenceText(c.Presence, a.now())},
@@ -180,7 +181,9 @@ func (a *app) removeCommand() *cobra.Command {
 		Use:   "remove CONTACT...",
 		Short: "remove contacts",
 		Long: `remove takes contacts off the list. Nothing the other side does brings them
-back; adding or pairing does. Each is removed on its own: exit code 1 says that
+back; adding or pairing does. The other side keeps you on its list and sees that
+you left; --both asks it to remove you as well, which it does unless its user
+does not want that, or added you again meanwhile. Each is removed on its own: exit code 1 says that
 some could not be.`,
 		Example:           "  contactsctl remove ada\n  contactsctl remove ada bob --both",
 		Args:              takes(1, -1),

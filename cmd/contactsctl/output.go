@@ -150,6 +150,14 @@ func trustCell(c *contactsv1.Contact) cell {
 	return cell{"○ " + c.Trust, yellow}
 }
 
+// relationText is the relation, and whether the other side ended it.
+func relationText(c *contactsv1.Contact) string {
+	if c.Left {
+		return c.Relation + ", left"
+	}
+	return c.Relation
+}
+
 func presenceText(p *contactsv1.Presence, now time.Time) string {
 	s := cmp.Or(p.GetState(), "unknown")
 	if p.GetText() != "" {

@@ -297,7 +297,7 @@ func (w *world) journal(h *host) {
 			switch e.Event.Type {
 			case contact.MessageReceived:
 				received[e.Event.ID]++
-			case contact.ContactBlocked, contact.ContactUnblocked, contact.ContactPaired, contact.ContactUnpaired, contact.ContactRemoved:
+			case contact.ContactBlocked, contact.ContactUnblocked, contact.ContactPaired, contact.ContactUnpaired, contact.ContactRemoved, contact.ContactLeft:
 				states[e.Event.Contact] = e.Event.State
 			case contact.ContactAdded: // who is told reads what it is
 				delete(states, e.Event.Contact)

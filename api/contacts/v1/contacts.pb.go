@@ -40,8 +40,12 @@ type Contact struct {
 	PermissionsReceived []string  `protobuf:"bytes,7,rep,name=permissions_received,json=permissionsReceived,proto3" json:"permissions_received,omitempty"`
 	Presence            *Presence `protobuf:"bytes,8,opt,name=presence,proto3" json:"presence,omitempty"`
 	// How the contact came: pairing, odid.
-	Source        string                 `protobuf:"bytes,9,opt,name=source,proto3" json:"source,omitempty"`
-	AddedAt       *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=added_at,json=addedAt,proto3" json:"added_at,omitempty"`
+	Source  string                 `protobuf:"bytes,9,opt,name=source,proto3" json:"source,omitempty"`
+	AddedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=added_at,json=addedAt,proto3" json:"added_at,omitempty"`
+	// It said that it does not list this device any more.
+	Left bool `protobuf:"varint,11,opt,name=left,proto3" json:"left,omitempty"`
+	// And it asked this device to remove it as well.
+	AsksToPart    bool `protobuf:"varint,12,opt,name=asks_to_part,json=asksToPart,proto3" json:"asks_to_part,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -144,6 +148,20 @@ func (x *Contact) GetAddedAt() *timestamppb.Timestamp {
 		return x.AddedAt
 	}
 	return nil
+}
+
+func (x *Contact) GetLeft() bool {
+	if x != nil {
+		return x.Left
+	}
+	return false
+}
+
+func (x *Contact) GetAsksToPart() bool {
+	if x != nil {
+		return x.AsksToPart
+	}
+	return false
 }
 
 type AddContactRequest struct {
@@ -1475,7 +1493,7 @@ var File_contacts_v1_contacts_proto protoreflect.FileDescriptor
 
 const file_contacts_v1_contacts_proto_rawDesc = "" +
 	"\n" +
-	"\x1acontacts/v1/contacts.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/presence.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x02\n" +
+	"\x1acontacts/v1/contacts.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/presence.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x03\n" +
 	"\aContact\x12\x12\n" +
 	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -1487,7 +1505,10 @@ const file_contacts_v1_contacts_proto_rawDesc = "" +
 	"\bpresence\x18\b \x01(\v2\x15.contacts.v1.PresenceR\bpresence\x12\x16\n" +
 	"\x06source\x18\t \x01(\tR\x06source\x125\n" +
 	"\badded_at\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\aaddedAt\"h\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\aaddedAt\x12\x12\n" +
+	"\x04left\x18\v \x01(\bR\x04left\x12 \n" +
+	"\fasks_to_part\x18\f \x01(\bR\n" +
+	"asksToPart\"h\n" +
 	"\x11AddContactRequest\x12\x12\n" +
 	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x16\n" +
 	"\x06remark\x18\x02 \x01(\tR\x06remark\x12\x17\n" +
