@@ -61,6 +61,11 @@ func (c *Client) Checks() contactsv1connect.ChecksServiceClient {
 	return contactsv1connect.NewChecksServiceClient(c.transport(), baseURL, limits())
 }
 
+// Groups returns the calls about groups of contacts.
+func (c *Client) Groups() contactsv1connect.GroupsServiceClient {
+	return contactsv1connect.NewGroupsServiceClient(c.transport(), baseURL, limits())
+}
+
 // Presence returns the calls about who is there.
 func (c *Client) Presence() contactsv1connect.PresenceServiceClient {
 	return contactsv1connect.NewPresenceServiceClient(c.transport(), baseURL, limits())

@@ -26,8 +26,9 @@ type Addition struct {
 	AddOptions
 }
 
-// check is what can be said of an add before it is looked at who the peer is.
-func (s *Service) check(a Addition) error {
+// Check returns what can be said against an add before it is looked at who the
+// peer is: ErrSelf, *contact.LimitError or *contact.InvalidError.
+func (s *Service) Check(a Addition) error {
 	if a.Peer == s.self {
 		return fmt.Errorf("add: %w", ErrSelf)
 	}
@@ -38,7 +39,7 @@ func (s *Service) check(a Addition) error {
 		return err
 	}
 	if a.Source != "" && !slices.Contains([]Source{SourceODID, SourceProfile, SourceConversation, SourceImport}, a.Source) {
-		return &contact.InvalidError{Field: "source", Reason: fmt.Sprintf("can't be %q: use odid, profile, conversation or import", a.Source)}
+		return &contact.InvalidError{Field: "source", Reason: "unknown: use odid, profile, conversation or import"}
 	}
 	return nil
 }
@@ -49,7 +50,7 @@ func (s *Service) check(a Addition) error {
 // ErrBlocked, ErrRemoved, *contact.LimitError, *contact.InvalidError.
 func (s *Service) Add(peer contact.ODID, opt AddOptions) (c Contact, created bool, err error) {
 	a := Addition{peer, opt}
-	if err := s.check(a); err != nil {
+	if err := s.Check(a); err != nil {
 		return Contact{}, false, err
 	}
 	err = s.cfg.DB.Update(func(tx *store.Tx) error {
@@ -72,7 +73,7 @@ func (s *Service) Add(peer contact.ODID, opt AddOptions) (c Contact, created boo
 func (s *Service) AddAll(list []Addition) (errs []error, err error) {
 	errs = make([]error, len(list))
 	err = s.inParts(len(list), func(tx *store.Tx, i int) error {
-		if errs[i] = s.check(list[i]); errs[i] != nil {
+		if errs[i] = s.Check(list[i]); errs[i] != nil {
 			return nil
 		}
 		e, err := load(tx, list[i].Peer)

@@ -23,6 +23,9 @@ func (s *Service) Edit(peer contact.ODID, edit Edit) error {
 	if err := edit.check(); err != nil {
 		return err
 	}
+	if edit.Remark == nil && edit.App == nil && edit.Groups == nil && len(edit.Fields) == 0 {
+		return nil
+	}
 	return s.update(peer, func(tx *store.Tx, e *entry) error {
 		d, _, err := e.details(tx)
 		if err != nil {

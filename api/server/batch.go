@@ -18,11 +18,47 @@ func (s contacts) batch(procedure string, items []string, do func(item string) e
 	}
 	results := make([]*contactsv1.Result, 0, len(items))
 	for _, item := range items {
-		r := &contactsv1.Result{Item: item, Ok: true}
 		if err := do(item); err != nil {
-			r.Ok, r.Error = false, textOf(explainer{s.Server}.explain(procedure, err))
+			results = append(results, s.failed(procedure, item, err))
+			continue
 		}
-		results = append(results, r)
+		results = append(results, &contactsv1.Result{Item: item, Ok: true})
+	}
+	return results, nil
+}
+
+// failed is the result of an item that could not be done.
+func (s contacts) failed(procedure, item string, err error) *contactsv1.Result {
+	return &contactsv1.Result{Item: item, Error: textOf(explainer{s.Server}.explain(procedure, err))}
+}
+
+// together is batch for what is done in few commits: each item is prepared on its
+// own, and do gets those that could be. It returns an error for each of them, and
+// one if it could not go on.
+func together[T any](s contacts, procedure string, items []string, prepare func(i int) (T, error), do func([]T) ([]error, error)) ([]*contactsv1.Result, error) {
+	var ready []T
+	var places []int // in items
+	next := 0
+	results, err := s.batch(procedure, items, func(string) error {
+		i := next
+		next++
+		item, err := prepare(i)
+		if err == nil {
+			ready, places = append(ready, item), append(places, i)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	errs, err := do(ready)
+	if err != nil {
+		return nil, err
+	}
+	for k, err := range errs {
+		if err != nil {
+			results[places[k]] = s.failed(procedure, items[places[k]], err)
+		}
 	}
 	return results, nil
 }

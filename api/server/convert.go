@@ -51,6 +51,10 @@ func (s *Server) contact(c relation.Contact) *contactsv1.Contact {
 		AddedAt:             added(c),
 		Left:                c.View.Left,
 		AsksToPart:          c.View.Parts,
+		Groups:              c.Groups,
+		Fields:              fieldsOf(c.Fields),
+		App:                 c.App,
+		Wording:             c.Wording,
 	}
 }
 

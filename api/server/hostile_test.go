@@ -264,6 +264,7 @@ func TestEveryCallStandsHostileInput(t *testing.T) {
 	usual := map[string]string{
 		"odid": stranger(t), "contact": bob.odid, "contacts": stranger(t), "remark": "remark", "name": "ada", "text": "text",
 		"id": newID(t), "code": "482-193", "state": "busy", "permissions": "audio", "after": "1",
+		"group": "group", "names": "group", "key": "key", "app": "mail", "source": "import",
 	}
 	calls := 0
 	for _, m := range methods(t) {
@@ -350,7 +351,7 @@ func FuzzCalls(f *testing.F) {
 		f.Fatal(err)
 	}
 	calls := methods(f)
-	usual := map[string]string{"odid": peer, "contact": "bob", "contacts": peer, "remark": "r", "name": "n", "text": "t", "code": "482-193", "state": "busy", "permissions": "audio", "after": "0"}
+	usual := map[string]string{"odid": peer, "contact": "bob", "contacts": peer, "remark": "r", "name": "n", "text": "t", "code": "482-193", "state": "busy", "permissions": "audio", "after": "0", "group": "g", "names": "g", "key": "k", "app": "mail", "source": "import"}
 	for i, m := range calls {
 		msg := request(f, m)
 		fill(msg, usual)

@@ -103,6 +103,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle(contactsv1connect.NewPairingServiceHandler(pairs{s}, opts...))
 	mux.Handle(contactsv1connect.NewContactsServiceHandler(contacts{s}, opts...))
 	mux.Handle(contactsv1connect.NewChecksServiceHandler(checks{s}, opts...))
+	mux.Handle(contactsv1connect.NewGroupsServiceHandler(groups{contacts{s}}, opts...))
 	mux.Handle(contactsv1connect.NewPresenceServiceHandler(presences{s}, opts...))
 	mux.Handle(contactsv1connect.NewMessagesServiceHandler(messages{s}, append(opts, connect.WithReadMaxBytes(maxBatchRequest))...))
 	mux.Handle(contactsv1connect.NewEventsServiceHandler(events{s}, opts...))

@@ -12,38 +12,6 @@ import (
 
 const pageSize = 1000
 
-func (a *app) addCommand() *cobra.Command {
-	req := &contactsv1.AddContactRequest{}
-	cmd := &cobra.Command{
-		Use:   "add ODID",
-		Short: "add a device by its ODID, untrusted until you pair with it",
-		Long: `add lists a device as a contact, untrusted until you pair with it. It stays
-pending, and its messages wait, until that device adds this one too.`,
-		Example: "  contactsctl add odid1… --remark Ada\n  contactsctl add odid1… --at 192.168.1.7:4001",
-		Args:    takes(1, 1),
-		RunE: a.call(func(ctx context.Context, args []string) error {
-			req.Odid = args[0]
-			r, err := a.client.Contacts().AddContact(ctx, req)
-			if err != nil {
-				return err
-			}
-			if err := a.contact(r.Contact); err != nil || a.json || r.Contact.Relation != "pending" {
-				return err
-			}
-			own, err := a.client.Device().GetProfile(ctx, &contactsv1.GetProfileRequest{})
-			if err != nil {
-				return err
-			}
-			return a.aside("pending until the other device adds this one: contactsctl add " + own.Profile.Odid)
-		}),
-	}
-	f := cmd.Flags()
-	f.StringVar(&req.Remark, "remark", "", "your own `NAME` for it (at most 96 bytes)")
-	f.BoolVar(&req.OneWay, "one-way", false, "let it do nothing here")
-	f.StringVar(&req.At, "at", "", "`ADDRESS` where it can be reached: a multiaddr or IP:PORT")
-	return cmd
-}
-
 type listOptions struct {
 	all          bool
 	sort, filter string
@@ -116,63 +84,6 @@ func (a *app) list(ctx context.Context, opt listOptions) error {
 		})
 	}
 	return a.table([]string{"name", "trust", "relation", "presence", "odid"}, rows)
-}
-
-func (a *app) showCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:               "show CONTACT",
-		Short:             "show one contact",
-		Example:           "  contactsctl show ada\n  contactsctl show odid1qxy7 --json",
-		Args:              takes(1, 1),
-		ValidArgsFunction: a.names,
-		RunE: a.call(func(ctx context.Context, args []string) error {
-			r, err := a.client.Contacts().GetContact(ctx, &contactsv1.GetContactRequest{Contact: args[0]})
-			if err != nil {
-				return err
-			}
-			return a.contact(r.Contact)
-		}),
-	}
-}
-
-func (a *app) contact(c *contactsv1.Contact) error {
-	if a.json {
-		return a.object(c)
-	}
-	t := trustCell(c)
-	return a.fields(
-		[2]string{"name", safe(c.Name)},
-		[2]string{"remark", safe(c.Remark)},
-		[2]string{"ODID", c.Odid},
-		[2]string{"trust", a.paint(t.color, t.text)},
-		[2]string{"relation", relationText(c)},
-		[2]string{"may here", list(c.PermissionsGiven)},
-		[2]string{"you may", list(c.PermissionsReceived)},
-		[2]string{"presence", presenceText(c.Presence, a.now())},
-		[2]string{"source", c.Source},
-		[2]string{"added", ago(c.AddedAt, a.now())},
-	)
-}
-
-func (a *app) setCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:               "set CONTACT remark=TEXT",
-		Short:             "set your own name for a contact (at most 96 bytes; empty takes it away)",
-		Example:           "  contactsctl set odid1qxy7 remark=\"Ada, office\"",
-		Args:              takes(2, -1),
-		ValidArgsFunction: a.nameThen("remark="),
-		RunE: a.call(func(ctx context.Context, args []string) error {
-			values, err := assignments(args[1:], "remark")
-			if err != nil {
-				return err
-			}
-			r, err := a.client.Contacts().SetContact(ctx, &contactsv1.SetContactRequest{Contact: args[0], Remark: values["remark"]})
-			if err != nil {
-				return err
-			}
-			return a.contact(r.Contact)
-		}),
-	}
 }
 
 func (a *app) removeCommand() *cobra.Command {

@@ -90,7 +90,7 @@ func TestContactForPrograms(t *testing.T) {
 	want := `{"odid":"odid1qxy7zeaqplmbtr","name":"Ana","remark":"","trust":"paired","relation":"accepted",` +
 		`"permissions_given":["messages","status"],"permissions_received":[],` +
 		`"presence":{"state":"busy","text":"until \u001b[2Jsix","since":null,"last_seen":null,"relayed":false},` +
-		`"source":"pairing","added_at":"2026-06-29T11:00:00Z","left":false,"asks_to_part":false}` + "\n"
+		`"source":"pairing","added_at":"2026-06-29T11:00:00Z","left":false,"asks_to_part":false,"groups":[],"fields":[],"app":"","wording":""}` + "\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
 	}

@@ -39,13 +39,21 @@ type Contact struct {
 	// What this device may do there, as far as it knows.
 	PermissionsReceived []string  `protobuf:"bytes,7,rep,name=permissions_received,json=permissionsReceived,proto3" json:"permissions_received,omitempty"`
 	Presence            *Presence `protobuf:"bytes,8,opt,name=presence,proto3" json:"presence,omitempty"`
-	// How the contact came: pairing, odid.
+	// How the contact came: pairing, odid, profile, conversation, request or import.
 	Source  string                 `protobuf:"bytes,9,opt,name=source,proto3" json:"source,omitempty"`
 	AddedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=added_at,json=addedAt,proto3" json:"added_at,omitempty"`
 	// It said that it does not list this device any more.
 	Left bool `protobuf:"varint,11,opt,name=left,proto3" json:"left,omitempty"`
 	// And it asked this device to remove it as well.
-	AsksToPart    bool `protobuf:"varint,12,opt,name=asks_to_part,json=asksToPart,proto3" json:"asks_to_part,omitempty"`
+	AsksToPart bool `protobuf:"varint,12,opt,name=asks_to_part,json=asksToPart,proto3" json:"asks_to_part,omitempty"`
+	// Names of the groups it is in, in the order in which those were created.
+	Groups []string `protobuf:"bytes,13,rep,name=groups,proto3" json:"groups,omitempty"`
+	// What the user notes of it, by key.
+	Fields []*Field `protobuf:"bytes,14,rep,name=fields,proto3" json:"fields,omitempty"`
+	// Keyword of the application that added it.
+	App string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
+	// Wording of the request that it came by.
+	Wording       string `protobuf:"bytes,16,opt,name=wording,proto3" json:"wording,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -164,6 +172,144 @@ func (x *Contact) GetAsksToPart() bool {
 	return false
 }
 
+func (x *Contact) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *Contact) GetFields() []*Field {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *Contact) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+func (x *Contact) GetWording() string {
+	if x != nil {
+		return x.Wording
+	}
+	return ""
+}
+
+// Field is a custom field of a contact.
+type Field struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 30 letters, digits and underscores.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// At most 500 bytes.
+	//
+	// Types that are valid to be assigned to Value:
+	//
+	//	*Field_Text
+	//	*Field_Data
+	//	*Field_Number
+	Value         isField_Value `protobuf_oneof:"value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Field) Reset() {
+	*x = Field{}
+	mi := &file_contacts_v1_contacts_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Field) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Field) ProtoMessage() {}
+
+func (x *Field) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_contacts_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Field.ProtoReflect.Descriptor instead.
+func (*Field) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Field) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Field) GetValue() isField_Value {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *Field) GetText() string {
+	if x != nil {
+		if x, ok := x.Value.(*Field_Text); ok {
+			return x.Text
+		}
+	}
+	return ""
+}
+
+func (x *Field) GetData() []byte {
+	if x != nil {
+		if x, ok := x.Value.(*Field_Data); ok {
+			return x.Data
+		}
+	}
+	return nil
+}
+
+func (x *Field) GetNumber() uint64 {
+	if x != nil {
+		if x, ok := x.Value.(*Field_Number); ok {
+			return x.Number
+		}
+	}
+	return 0
+}
+
+type isField_Value interface {
+	isField_Value()
+}
+
+type Field_Text struct {
+	Text string `protobuf:"bytes,2,opt,name=text,proto3,oneof"`
+}
+
+type Field_Data struct {
+	Data []byte `protobuf:"bytes,3,opt,name=data,proto3,oneof"`
+}
+
+type Field_Number struct {
+	Number uint64 `protobuf:"varint,4,opt,name=number,proto3,oneof"`
+}
+
+func (*Field_Text) isField_Value() {}
+
+func (*Field_Data) isField_Value() {}
+
+func (*Field_Number) isField_Value() {}
+
 type AddContactRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Odid  string                 `protobuf:"bytes,1,opt,name=odid,proto3" json:"odid,omitempty"`
@@ -171,15 +317,21 @@ type AddContactRequest struct {
 	Remark string `protobuf:"bytes,2,opt,name=remark,proto3" json:"remark,omitempty"`
 	// Grant nothing.
 	OneWay bool `protobuf:"varint,3,opt,name=one_way,json=oneWay,proto3" json:"one_way,omitempty"`
-	// Multiaddr or IP:PORT where the device can be reached, if known.
-	At            string `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	// Multiaddr or IP:PORT where the device can be reached, if known. Not in a
+	// batch.
+	At string `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	// Where the user found it: odid (as it is if empty), profile, conversation or
+	// import. An import does not bring back a contact that was removed.
+	Source string `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
+	// Keyword of the application that adds it, at most 8 letters.
+	App           string `protobuf:"bytes,6,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AddContactRequest) Reset() {
 	*x = AddContactRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[1]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -191,7 +343,7 @@ func (x *AddContactRequest) String() string {
 func (*AddContactRequest) ProtoMessage() {}
 
 func (x *AddContactRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[1]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -204,7 +356,7 @@ func (x *AddContactRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddContactRequest.ProtoReflect.Descriptor instead.
 func (*AddContactRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{1}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *AddContactRequest) GetOdid() string {
@@ -235,6 +387,20 @@ func (x *AddContactRequest) GetAt() string {
 	return ""
 }
 
+func (x *AddContactRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *AddContactRequest) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
 type AddContactResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Contact       *Contact               `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
@@ -244,7 +410,7 @@ type AddContactResponse struct {
 
 func (x *AddContactResponse) Reset() {
 	*x = AddContactResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[2]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -256,7 +422,7 @@ func (x *AddContactResponse) String() string {
 func (*AddContactResponse) ProtoMessage() {}
 
 func (x *AddContactResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[2]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -269,12 +435,102 @@ func (x *AddContactResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddContactResponse.ProtoReflect.Descriptor instead.
 func (*AddContactResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{2}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AddContactResponse) GetContact() *Contact {
 	if x != nil {
 		return x.Contact
+	}
+	return nil
+}
+
+type AddContactsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 1000.
+	Contacts      []*AddContactRequest `protobuf:"bytes,1,rep,name=contacts,proto3" json:"contacts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddContactsRequest) Reset() {
+	*x = AddContactsRequest{}
+	mi := &file_contacts_v1_contacts_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddContactsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddContactsRequest) ProtoMessage() {}
+
+func (x *AddContactsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_contacts_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddContactsRequest.ProtoReflect.Descriptor instead.
+func (*AddContactsRequest) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *AddContactsRequest) GetContacts() []*AddContactRequest {
+	if x != nil {
+		return x.Contacts
+	}
+	return nil
+}
+
+type AddContactsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of the request; each item is an ODID.
+	Results       []*Result `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddContactsResponse) Reset() {
+	*x = AddContactsResponse{}
+	mi := &file_contacts_v1_contacts_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddContactsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddContactsResponse) ProtoMessage() {}
+
+func (x *AddContactsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_contacts_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddContactsResponse.ProtoReflect.Descriptor instead.
+func (*AddContactsResponse) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AddContactsResponse) GetResults() []*Result {
+	if x != nil {
+		return x.Results
 	}
 	return nil
 }
@@ -298,7 +554,7 @@ type ListContactsRequest struct {
 
 func (x *ListContactsRequest) Reset() {
 	*x = ListContactsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[3]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -310,7 +566,7 @@ func (x *ListContactsRequest) String() string {
 func (*ListContactsRequest) ProtoMessage() {}
 
 func (x *ListContactsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[3]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -323,7 +579,7 @@ func (x *ListContactsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListContactsRequest.ProtoReflect.Descriptor instead.
 func (*ListContactsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{3}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListContactsRequest) GetAll() bool {
@@ -374,7 +630,7 @@ type ListContactsResponse struct {
 
 func (x *ListContactsResponse) Reset() {
 	*x = ListContactsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[4]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -386,7 +642,7 @@ func (x *ListContactsResponse) String() string {
 func (*ListContactsResponse) ProtoMessage() {}
 
 func (x *ListContactsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[4]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -399,7 +655,7 @@ func (x *ListContactsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListContactsResponse.ProtoReflect.Descriptor instead.
 func (*ListContactsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{4}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListContactsResponse) GetContacts() []*Contact {
@@ -432,7 +688,7 @@ type GetContactRequest struct {
 
 func (x *GetContactRequest) Reset() {
 	*x = GetContactRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[5]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -444,7 +700,7 @@ func (x *GetContactRequest) String() string {
 func (*GetContactRequest) ProtoMessage() {}
 
 func (x *GetContactRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[5]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -457,7 +713,7 @@ func (x *GetContactRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetContactRequest.ProtoReflect.Descriptor instead.
 func (*GetContactRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{5}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetContactRequest) GetContact() string {
@@ -476,7 +732,7 @@ type GetContactResponse struct {
 
 func (x *GetContactResponse) Reset() {
 	*x = GetContactResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[6]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -488,7 +744,7 @@ func (x *GetContactResponse) String() string {
 func (*GetContactResponse) ProtoMessage() {}
 
 func (x *GetContactResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[6]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -501,7 +757,7 @@ func (x *GetContactResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetContactResponse.ProtoReflect.Descriptor instead.
 func (*GetContactResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{6}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetContactResponse) GetContact() *Contact {
@@ -520,7 +776,7 @@ type ExplainContactRequest struct {
 
 func (x *ExplainContactRequest) Reset() {
 	*x = ExplainContactRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[7]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -532,7 +788,7 @@ func (x *ExplainContactRequest) String() string {
 func (*ExplainContactRequest) ProtoMessage() {}
 
 func (x *ExplainContactRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[7]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -545,7 +801,7 @@ func (x *ExplainContactRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainContactRequest.ProtoReflect.Descriptor instead.
 func (*ExplainContactRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{7}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExplainContactRequest) GetContact() string {
@@ -592,7 +848,7 @@ type ExplainContactResponse struct {
 
 func (x *ExplainContactResponse) Reset() {
 	*x = ExplainContactResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[8]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -604,7 +860,7 @@ func (x *ExplainContactResponse) String() string {
 func (*ExplainContactResponse) ProtoMessage() {}
 
 func (x *ExplainContactResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[8]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -617,7 +873,7 @@ func (x *ExplainContactResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainContactResponse.ProtoReflect.Descriptor instead.
 func (*ExplainContactResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{8}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ExplainContactResponse) GetOdid() string {
@@ -744,7 +1000,7 @@ type Connection struct {
 
 func (x *Connection) Reset() {
 	*x = Connection{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[9]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -756,7 +1012,7 @@ func (x *Connection) String() string {
 func (*Connection) ProtoMessage() {}
 
 func (x *Connection) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[9]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -769,7 +1025,7 @@ func (x *Connection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connection.ProtoReflect.Descriptor instead.
 func (*Connection) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{9}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Connection) GetTransport() string {
@@ -811,14 +1067,21 @@ type SetContactRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Contact string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
 	// At most 96 bytes; empty takes it away.
-	Remark        *string `protobuf:"bytes,2,opt,name=remark,proto3,oneof" json:"remark,omitempty"`
+	Remark *string `protobuf:"bytes,2,opt,name=remark,proto3,oneof" json:"remark,omitempty"`
+	// At most 8 letters; empty takes it away.
+	App *string `protobuf:"bytes,3,opt,name=app,proto3,oneof" json:"app,omitempty"`
+	// All groups it shall be in, which must be there.
+	Groups *GroupNames `protobuf:"bytes,4,opt,name=groups,proto3" json:"groups,omitempty"`
+	// Fields to be set; one without a value, or with an empty one, is taken away. A
+	// contact has at most 64.
+	Fields        []*Field `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SetContactRequest) Reset() {
 	*x = SetContactRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[10]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +1093,7 @@ func (x *SetContactRequest) String() string {
 func (*SetContactRequest) ProtoMessage() {}
 
 func (x *SetContactRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[10]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +1106,7 @@ func (x *SetContactRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetContactRequest.ProtoReflect.Descriptor instead.
 func (*SetContactRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{10}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SetContactRequest) GetContact() string {
@@ -860,6 +1123,72 @@ func (x *SetContactRequest) GetRemark() string {
 	return ""
 }
 
+func (x *SetContactRequest) GetApp() string {
+	if x != nil && x.App != nil {
+		return *x.App
+	}
+	return ""
+}
+
+func (x *SetContactRequest) GetGroups() *GroupNames {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *SetContactRequest) GetFields() []*Field {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+// GroupNames are groups, or none.
+type GroupNames struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Names         []string               `protobuf:"bytes,1,rep,name=names,proto3" json:"names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupNames) Reset() {
+	*x = GroupNames{}
+	mi := &file_contacts_v1_contacts_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupNames) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupNames) ProtoMessage() {}
+
+func (x *GroupNames) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_contacts_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupNames.ProtoReflect.Descriptor instead.
+func (*GroupNames) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GroupNames) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
 type SetContactResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Contact       *Contact               `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
@@ -869,7 +1198,7 @@ type SetContactResponse struct {
 
 func (x *SetContactResponse) Reset() {
 	*x = SetContactResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[11]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +1210,7 @@ func (x *SetContactResponse) String() string {
 func (*SetContactResponse) ProtoMessage() {}
 
 func (x *SetContactResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[11]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +1223,7 @@ func (x *SetContactResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetContactResponse.ProtoReflect.Descriptor instead.
 func (*SetContactResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{11}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SetContactResponse) GetContact() *Contact {
@@ -916,7 +1245,7 @@ type RemoveContactsRequest struct {
 
 func (x *RemoveContactsRequest) Reset() {
 	*x = RemoveContactsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[12]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -928,7 +1257,7 @@ func (x *RemoveContactsRequest) String() string {
 func (*RemoveContactsRequest) ProtoMessage() {}
 
 func (x *RemoveContactsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[12]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -941,7 +1270,7 @@ func (x *RemoveContactsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveContactsRequest.ProtoReflect.Descriptor instead.
 func (*RemoveContactsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{12}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RemoveContactsRequest) GetContacts() []string {
@@ -972,7 +1301,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[13]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -984,7 +1313,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[13]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -997,7 +1326,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{13}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Result) GetItem() string {
@@ -1030,7 +1359,7 @@ type RemoveContactsResponse struct {
 
 func (x *RemoveContactsResponse) Reset() {
 	*x = RemoveContactsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[14]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1371,7 @@ func (x *RemoveContactsResponse) String() string {
 func (*RemoveContactsResponse) ProtoMessage() {}
 
 func (x *RemoveContactsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[14]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1384,7 @@ func (x *RemoveContactsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveContactsResponse.ProtoReflect.Descriptor instead.
 func (*RemoveContactsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{14}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RemoveContactsResponse) GetResults() []*Result {
@@ -1075,7 +1404,7 @@ type BlockContactsRequest struct {
 
 func (x *BlockContactsRequest) Reset() {
 	*x = BlockContactsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[15]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1087,7 +1416,7 @@ func (x *BlockContactsRequest) String() string {
 func (*BlockContactsRequest) ProtoMessage() {}
 
 func (x *BlockContactsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[15]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1100,7 +1429,7 @@ func (x *BlockContactsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockContactsRequest.ProtoReflect.Descriptor instead.
 func (*BlockContactsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{15}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *BlockContactsRequest) GetContacts() []string {
@@ -1119,7 +1448,7 @@ type BlockContactsResponse struct {
 
 func (x *BlockContactsResponse) Reset() {
 	*x = BlockContactsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[16]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1131,7 +1460,7 @@ func (x *BlockContactsResponse) String() string {
 func (*BlockContactsResponse) ProtoMessage() {}
 
 func (x *BlockContactsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[16]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1144,7 +1473,7 @@ func (x *BlockContactsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockContactsResponse.ProtoReflect.Descriptor instead.
 func (*BlockContactsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{16}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BlockContactsResponse) GetResults() []*Result {
@@ -1164,7 +1493,7 @@ type UnblockContactsRequest struct {
 
 func (x *UnblockContactsRequest) Reset() {
 	*x = UnblockContactsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[17]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1505,7 @@ func (x *UnblockContactsRequest) String() string {
 func (*UnblockContactsRequest) ProtoMessage() {}
 
 func (x *UnblockContactsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[17]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1518,7 @@ func (x *UnblockContactsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockContactsRequest.ProtoReflect.Descriptor instead.
 func (*UnblockContactsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{17}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *UnblockContactsRequest) GetContacts() []string {
@@ -1208,7 +1537,7 @@ type UnblockContactsResponse struct {
 
 func (x *UnblockContactsResponse) Reset() {
 	*x = UnblockContactsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[18]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1220,7 +1549,7 @@ func (x *UnblockContactsResponse) String() string {
 func (*UnblockContactsResponse) ProtoMessage() {}
 
 func (x *UnblockContactsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[18]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1233,7 +1562,7 @@ func (x *UnblockContactsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockContactsResponse.ProtoReflect.Descriptor instead.
 func (*UnblockContactsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{18}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *UnblockContactsResponse) GetResults() []*Result {
@@ -1252,7 +1581,7 @@ type GetPermissionsRequest struct {
 
 func (x *GetPermissionsRequest) Reset() {
 	*x = GetPermissionsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[19]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1264,7 +1593,7 @@ func (x *GetPermissionsRequest) String() string {
 func (*GetPermissionsRequest) ProtoMessage() {}
 
 func (x *GetPermissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[19]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1277,7 +1606,7 @@ func (x *GetPermissionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPermissionsRequest.ProtoReflect.Descriptor instead.
 func (*GetPermissionsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{19}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetPermissionsRequest) GetContact() string {
@@ -1299,7 +1628,7 @@ type ContactPermissions struct {
 
 func (x *ContactPermissions) Reset() {
 	*x = ContactPermissions{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[20]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1640,7 @@ func (x *ContactPermissions) String() string {
 func (*ContactPermissions) ProtoMessage() {}
 
 func (x *ContactPermissions) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[20]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1653,7 @@ func (x *ContactPermissions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactPermissions.ProtoReflect.Descriptor instead.
 func (*ContactPermissions) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{20}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ContactPermissions) GetOdid() string {
@@ -1357,7 +1686,7 @@ type GetPermissionsResponse struct {
 
 func (x *GetPermissionsResponse) Reset() {
 	*x = GetPermissionsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[21]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1369,7 +1698,7 @@ func (x *GetPermissionsResponse) String() string {
 func (*GetPermissionsResponse) ProtoMessage() {}
 
 func (x *GetPermissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[21]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1382,7 +1711,7 @@ func (x *GetPermissionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPermissionsResponse.ProtoReflect.Descriptor instead.
 func (*GetPermissionsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{21}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetPermissionsResponse) GetPermissions() *ContactPermissions {
@@ -1403,7 +1732,7 @@ type NarrowPermissionsRequest struct {
 
 func (x *NarrowPermissionsRequest) Reset() {
 	*x = NarrowPermissionsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[22]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1415,7 +1744,7 @@ func (x *NarrowPermissionsRequest) String() string {
 func (*NarrowPermissionsRequest) ProtoMessage() {}
 
 func (x *NarrowPermissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[22]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1428,7 +1757,7 @@ func (x *NarrowPermissionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NarrowPermissionsRequest.ProtoReflect.Descriptor instead.
 func (*NarrowPermissionsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{22}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *NarrowPermissionsRequest) GetContact() string {
@@ -1454,7 +1783,7 @@ type NarrowPermissionsResponse struct {
 
 func (x *NarrowPermissionsResponse) Reset() {
 	*x = NarrowPermissionsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[23]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1466,7 +1795,7 @@ func (x *NarrowPermissionsResponse) String() string {
 func (*NarrowPermissionsResponse) ProtoMessage() {}
 
 func (x *NarrowPermissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[23]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1479,7 +1808,7 @@ func (x *NarrowPermissionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NarrowPermissionsResponse.ProtoReflect.Descriptor instead.
 func (*NarrowPermissionsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{23}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *NarrowPermissionsResponse) GetPermissions() *ContactPermissions {
@@ -1493,7 +1822,7 @@ var File_contacts_v1_contacts_proto protoreflect.FileDescriptor
 
 const file_contacts_v1_contacts_proto_rawDesc = "" +
 	"\n" +
-	"\x1acontacts/v1/contacts.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/presence.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x03\n" +
+	"\x1acontacts/v1/contacts.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/presence.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x04\n" +
 	"\aContact\x12\x12\n" +
 	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -1508,14 +1837,30 @@ const file_contacts_v1_contacts_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\aaddedAt\x12\x12\n" +
 	"\x04left\x18\v \x01(\bR\x04left\x12 \n" +
 	"\fasks_to_part\x18\f \x01(\bR\n" +
-	"asksToPart\"h\n" +
+	"asksToPart\x12\x16\n" +
+	"\x06groups\x18\r \x03(\tR\x06groups\x12*\n" +
+	"\x06fields\x18\x0e \x03(\v2\x12.contacts.v1.FieldR\x06fields\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03app\x12\x18\n" +
+	"\awording\x18\x10 \x01(\tR\awording\"h\n" +
+	"\x05Field\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x04text\x18\x02 \x01(\tH\x00R\x04text\x12\x14\n" +
+	"\x04data\x18\x03 \x01(\fH\x00R\x04data\x12\x18\n" +
+	"\x06number\x18\x04 \x01(\x04H\x00R\x06numberB\a\n" +
+	"\x05value\"\x92\x01\n" +
 	"\x11AddContactRequest\x12\x12\n" +
 	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x16\n" +
 	"\x06remark\x18\x02 \x01(\tR\x06remark\x12\x17\n" +
 	"\aone_way\x18\x03 \x01(\bR\x06oneWay\x12\x0e\n" +
-	"\x02at\x18\x04 \x01(\tR\x02at\"D\n" +
+	"\x02at\x18\x04 \x01(\tR\x02at\x12\x16\n" +
+	"\x06source\x18\x05 \x01(\tR\x06source\x12\x10\n" +
+	"\x03app\x18\x06 \x01(\tR\x03app\"D\n" +
 	"\x12AddContactResponse\x12.\n" +
-	"\acontact\x18\x01 \x01(\v2\x14.contacts.v1.ContactR\acontact\"\x8f\x01\n" +
+	"\acontact\x18\x01 \x01(\v2\x14.contacts.v1.ContactR\acontact\"P\n" +
+	"\x12AddContactsRequest\x12:\n" +
+	"\bcontacts\x18\x01 \x03(\v2\x1e.contacts.v1.AddContactRequestR\bcontacts\"D\n" +
+	"\x13AddContactsResponse\x12-\n" +
+	"\aresults\x18\x01 \x03(\v2\x13.contacts.v1.ResultR\aresults\"\x8f\x01\n" +
 	"\x13ListContactsRequest\x12\x10\n" +
 	"\x03all\x18\x01 \x01(\bR\x03all\x12\x12\n" +
 	"\x04sort\x18\x02 \x01(\tR\x04sort\x12\x16\n" +
@@ -1556,11 +1901,18 @@ const file_contacts_v1_contacts_proto_rawDesc = "" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x1c\n" +
 	"\tdirection\x18\x03 \x01(\tR\tdirection\x12\x1a\n" +
 	"\bdistance\x18\x04 \x01(\tR\bdistance\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"U\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xd1\x01\n" +
 	"\x11SetContactRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x12\x1b\n" +
-	"\x06remark\x18\x02 \x01(\tH\x00R\x06remark\x88\x01\x01B\t\n" +
-	"\a_remark\"D\n" +
+	"\x06remark\x18\x02 \x01(\tH\x00R\x06remark\x88\x01\x01\x12\x15\n" +
+	"\x03app\x18\x03 \x01(\tH\x01R\x03app\x88\x01\x01\x12/\n" +
+	"\x06groups\x18\x04 \x01(\v2\x17.contacts.v1.GroupNamesR\x06groups\x12*\n" +
+	"\x06fields\x18\x05 \x03(\v2\x12.contacts.v1.FieldR\x06fieldsB\t\n" +
+	"\a_remarkB\x06\n" +
+	"\x04_app\"\"\n" +
+	"\n" +
+	"GroupNames\x12\x14\n" +
+	"\x05names\x18\x01 \x03(\tR\x05names\"D\n" +
 	"\x12SetContactResponse\x12.\n" +
 	"\acontact\x18\x01 \x01(\v2\x14.contacts.v1.ContactR\acontact\"G\n" +
 	"\x15RemoveContactsRequest\x12\x1a\n" +
@@ -1592,10 +1944,11 @@ const file_contacts_v1_contacts_proto_rawDesc = "" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x12 \n" +
 	"\vpermissions\x18\x02 \x03(\tR\vpermissions\"^\n" +
 	"\x19NarrowPermissionsResponse\x12A\n" +
-	"\vpermissions\x18\x01 \x01(\v2\x1f.contacts.v1.ContactPermissionsR\vpermissions2\xfe\x06\n" +
+	"\vpermissions\x18\x01 \x01(\v2\x1f.contacts.v1.ContactPermissionsR\vpermissions2\xd0\a\n" +
 	"\x0fContactsService\x12M\n" +
 	"\n" +
-	"AddContact\x12\x1e.contacts.v1.AddContactRequest\x1a\x1f.contacts.v1.AddContactResponse\x12S\n" +
+	"AddContact\x12\x1e.contacts.v1.AddContactRequest\x1a\x1f.contacts.v1.AddContactResponse\x12P\n" +
+	"\vAddContacts\x12\x1f.contacts.v1.AddContactsRequest\x1a .contacts.v1.AddContactsResponse\x12S\n" +
 	"\fListContacts\x12 .contacts.v1.ListContactsRequest\x1a!.contacts.v1.ListContactsResponse\x12M\n" +
 	"\n" +
 	"GetContact\x12\x1e.contacts.v1.GetContactRequest\x1a\x1f.contacts.v1.GetContactResponse\x12Y\n" +
@@ -1620,76 +1973,87 @@ func file_contacts_v1_contacts_proto_rawDescGZIP() []byte {
 	return file_contacts_v1_contacts_proto_rawDescData
 }
 
-var file_contacts_v1_contacts_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_contacts_v1_contacts_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_contacts_v1_contacts_proto_goTypes = []any{
 	(*Contact)(nil),                   // 0: contacts.v1.Contact
-	(*AddContactRequest)(nil),         // 1: contacts.v1.AddContactRequest
-	(*AddContactResponse)(nil),        // 2: contacts.v1.AddContactResponse
-	(*ListContactsRequest)(nil),       // 3: contacts.v1.ListContactsRequest
-	(*ListContactsResponse)(nil),      // 4: contacts.v1.ListContactsResponse
-	(*GetContactRequest)(nil),         // 5: contacts.v1.GetContactRequest
-	(*GetContactResponse)(nil),        // 6: contacts.v1.GetContactResponse
-	(*ExplainContactRequest)(nil),     // 7: contacts.v1.ExplainContactRequest
-	(*ExplainContactResponse)(nil),    // 8: contacts.v1.ExplainContactResponse
-	(*Connection)(nil),                // 9: contacts.v1.Connection
-	(*SetContactRequest)(nil),         // 10: contacts.v1.SetContactRequest
-	(*SetContactResponse)(nil),        // 11: contacts.v1.SetContactResponse
-	(*RemoveContactsRequest)(nil),     // 12: contacts.v1.RemoveContactsRequest
-	(*Result)(nil),                    // 13: contacts.v1.Result
-	(*RemoveContactsResponse)(nil),    // 14: contacts.v1.RemoveContactsResponse
-	(*BlockContactsRequest)(nil),      // 15: contacts.v1.BlockContactsRequest
-	(*BlockContactsResponse)(nil),     // 16: contacts.v1.BlockContactsResponse
-	(*UnblockContactsRequest)(nil),    // 17: contacts.v1.UnblockContactsRequest
-	(*UnblockContactsResponse)(nil),   // 18: contacts.v1.UnblockContactsResponse
-	(*GetPermissionsRequest)(nil),     // 19: contacts.v1.GetPermissionsRequest
-	(*ContactPermissions)(nil),        // 20: contacts.v1.ContactPermissions
-	(*GetPermissionsResponse)(nil),    // 21: contacts.v1.GetPermissionsResponse
-	(*NarrowPermissionsRequest)(nil),  // 22: contacts.v1.NarrowPermissionsRequest
-	(*NarrowPermissionsResponse)(nil), // 23: contacts.v1.NarrowPermissionsResponse
-	(*Presence)(nil),                  // 24: contacts.v1.Presence
-	(*timestamppb.Timestamp)(nil),     // 25: google.protobuf.Timestamp
+	(*Field)(nil),                     // 1: contacts.v1.Field
+	(*AddContactRequest)(nil),         // 2: contacts.v1.AddContactRequest
+	(*AddContactResponse)(nil),        // 3: contacts.v1.AddContactResponse
+	(*AddContactsRequest)(nil),        // 4: contacts.v1.AddContactsRequest
+	(*AddContactsResponse)(nil),       // 5: contacts.v1.AddContactsResponse
+	(*ListContactsRequest)(nil),       // 6: contacts.v1.ListContactsRequest
+	(*ListContactsResponse)(nil),      // 7: contacts.v1.ListContactsResponse
+	(*GetContactRequest)(nil),         // 8: contacts.v1.GetContactRequest
+	(*GetContactResponse)(nil),        // 9: contacts.v1.GetContactResponse
+	(*ExplainContactRequest)(nil),     // 10: contacts.v1.ExplainContactRequest
+	(*ExplainContactResponse)(nil),    // 11: contacts.v1.ExplainContactResponse
+	(*Connection)(nil),                // 12: contacts.v1.Connection
+	(*SetContactRequest)(nil),         // 13: contacts.v1.SetContactRequest
+	(*GroupNames)(nil),                // 14: contacts.v1.GroupNames
+	(*SetContactResponse)(nil),        // 15: contacts.v1.SetContactResponse
+	(*RemoveContactsRequest)(nil),     // 16: contacts.v1.RemoveContactsRequest
+	(*Result)(nil),                    // 17: contacts.v1.Result
+	(*RemoveContactsResponse)(nil),    // 18: contacts.v1.RemoveContactsResponse
+	(*BlockContactsRequest)(nil),      // 19: contacts.v1.BlockContactsRequest
+	(*BlockContactsResponse)(nil),     // 20: contacts.v1.BlockContactsResponse
+	(*UnblockContactsRequest)(nil),    // 21: contacts.v1.UnblockContactsRequest
+	(*UnblockContactsResponse)(nil),   // 22: contacts.v1.UnblockContactsResponse
+	(*GetPermissionsRequest)(nil),     // 23: contacts.v1.GetPermissionsRequest
+	(*ContactPermissions)(nil),        // 24: contacts.v1.ContactPermissions
+	(*GetPermissionsResponse)(nil),    // 25: contacts.v1.GetPermissionsResponse
+	(*NarrowPermissionsRequest)(nil),  // 26: contacts.v1.NarrowPermissionsRequest
+	(*NarrowPermissionsResponse)(nil), // 27: contacts.v1.NarrowPermissionsResponse
+	(*Presence)(nil),                  // 28: contacts.v1.Presence
+	(*timestamppb.Timestamp)(nil),     // 29: google.protobuf.Timestamp
 }
 var file_contacts_v1_contacts_proto_depIdxs = []int32{
-	24, // 0: contacts.v1.Contact.presence:type_name -> contacts.v1.Presence
-	25, // 1: contacts.v1.Contact.added_at:type_name -> google.protobuf.Timestamp
-	0,  // 2: contacts.v1.AddContactResponse.contact:type_name -> contacts.v1.Contact
-	0,  // 3: contacts.v1.ListContactsResponse.contacts:type_name -> contacts.v1.Contact
-	0,  // 4: contacts.v1.GetContactResponse.contact:type_name -> contacts.v1.Contact
-	9,  // 5: contacts.v1.ExplainContactResponse.connections:type_name -> contacts.v1.Connection
-	25, // 6: contacts.v1.ExplainContactResponse.failed_at:type_name -> google.protobuf.Timestamp
-	25, // 7: contacts.v1.ExplainContactResponse.next_attempt:type_name -> google.protobuf.Timestamp
-	25, // 8: contacts.v1.Connection.since:type_name -> google.protobuf.Timestamp
-	0,  // 9: contacts.v1.SetContactResponse.contact:type_name -> contacts.v1.Contact
-	13, // 10: contacts.v1.RemoveContactsResponse.results:type_name -> contacts.v1.Result
-	13, // 11: contacts.v1.BlockContactsResponse.results:type_name -> contacts.v1.Result
-	13, // 12: contacts.v1.UnblockContactsResponse.results:type_name -> contacts.v1.Result
-	20, // 13: contacts.v1.GetPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
-	20, // 14: contacts.v1.NarrowPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
-	1,  // 15: contacts.v1.ContactsService.AddContact:input_type -> contacts.v1.AddContactRequest
-	3,  // 16: contacts.v1.ContactsService.ListContacts:input_type -> contacts.v1.ListContactsRequest
-	5,  // 17: contacts.v1.ContactsService.GetContact:input_type -> contacts.v1.GetContactRequest
-	7,  // 18: contacts.v1.ContactsService.ExplainContact:input_type -> contacts.v1.ExplainContactRequest
-	10, // 19: contacts.v1.ContactsService.SetContact:input_type -> contacts.v1.SetContactRequest
-	12, // 20: contacts.v1.ContactsService.RemoveContacts:input_type -> contacts.v1.RemoveContactsRequest
-	15, // 21: contacts.v1.ContactsService.BlockContacts:input_type -> contacts.v1.BlockContactsRequest
-	17, // 22: contacts.v1.ContactsService.UnblockContacts:input_type -> contacts.v1.UnblockContactsRequest
-	19, // 23: contacts.v1.ContactsService.GetPermissions:input_type -> contacts.v1.GetPermissionsRequest
-	22, // 24: contacts.v1.ContactsService.NarrowPermissions:input_type -> contacts.v1.NarrowPermissionsRequest
-	2,  // 25: contacts.v1.ContactsService.AddContact:output_type -> contacts.v1.AddContactResponse
-	4,  // 26: contacts.v1.ContactsService.ListContacts:output_type -> contacts.v1.ListContactsResponse
-	6,  // 27: contacts.v1.ContactsService.GetContact:output_type -> contacts.v1.GetContactResponse
-	8,  // 28: contacts.v1.ContactsService.ExplainContact:output_type -> contacts.v1.ExplainContactResponse
-	11, // 29: contacts.v1.ContactsService.SetContact:output_type -> contacts.v1.SetContactResponse
-	14, // 30: contacts.v1.ContactsService.RemoveContacts:output_type -> contacts.v1.RemoveContactsResponse
-	16, // 31: contacts.v1.ContactsService.BlockContacts:output_type -> contacts.v1.BlockContactsResponse
-	18, // 32: contacts.v1.ContactsService.UnblockContacts:output_type -> contacts.v1.UnblockContactsResponse
-	21, // 33: contacts.v1.ContactsService.GetPermissions:output_type -> contacts.v1.GetPermissionsResponse
-	23, // 34: contacts.v1.ContactsService.NarrowPermissions:output_type -> contacts.v1.NarrowPermissionsResponse
-	25, // [25:35] is the sub-list for method output_type
-	15, // [15:25] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	28, // 0: contacts.v1.Contact.presence:type_name -> contacts.v1.Presence
+	29, // 1: contacts.v1.Contact.added_at:type_name -> google.protobuf.Timestamp
+	1,  // 2: contacts.v1.Contact.fields:type_name -> contacts.v1.Field
+	0,  // 3: contacts.v1.AddContactResponse.contact:type_name -> contacts.v1.Contact
+	2,  // 4: contacts.v1.AddContactsRequest.contacts:type_name -> contacts.v1.AddContactRequest
+	17, // 5: contacts.v1.AddContactsResponse.results:type_name -> contacts.v1.Result
+	0,  // 6: contacts.v1.ListContactsResponse.contacts:type_name -> contacts.v1.Contact
+	0,  // 7: contacts.v1.GetContactResponse.contact:type_name -> contacts.v1.Contact
+	12, // 8: contacts.v1.ExplainContactResponse.connections:type_name -> contacts.v1.Connection
+	29, // 9: contacts.v1.ExplainContactResponse.failed_at:type_name -> google.protobuf.Timestamp
+	29, // 10: contacts.v1.ExplainContactResponse.next_attempt:type_name -> google.protobuf.Timestamp
+	29, // 11: contacts.v1.Connection.since:type_name -> google.protobuf.Timestamp
+	14, // 12: contacts.v1.SetContactRequest.groups:type_name -> contacts.v1.GroupNames
+	1,  // 13: contacts.v1.SetContactRequest.fields:type_name -> contacts.v1.Field
+	0,  // 14: contacts.v1.SetContactResponse.contact:type_name -> contacts.v1.Contact
+	17, // 15: contacts.v1.RemoveContactsResponse.results:type_name -> contacts.v1.Result
+	17, // 16: contacts.v1.BlockContactsResponse.results:type_name -> contacts.v1.Result
+	17, // 17: contacts.v1.UnblockContactsResponse.results:type_name -> contacts.v1.Result
+	24, // 18: contacts.v1.GetPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
+	24, // 19: contacts.v1.NarrowPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
+	2,  // 20: contacts.v1.ContactsService.AddContact:input_type -> contacts.v1.AddContactRequest
+	4,  // 21: contacts.v1.ContactsService.AddContacts:input_type -> contacts.v1.AddContactsRequest
+	6,  // 22: contacts.v1.ContactsService.ListContacts:input_type -> contacts.v1.ListContactsRequest
+	8,  // 23: contacts.v1.ContactsService.GetContact:input_type -> contacts.v1.GetContactRequest
+	10, // 24: contacts.v1.ContactsService.ExplainContact:input_type -> contacts.v1.ExplainContactRequest
+	13, // 25: contacts.v1.ContactsService.SetContact:input_type -> contacts.v1.SetContactRequest
+	16, // 26: contacts.v1.ContactsService.RemoveContacts:input_type -> contacts.v1.RemoveContactsRequest
+	19, // 27: contacts.v1.ContactsService.BlockContacts:input_type -> contacts.v1.BlockContactsRequest
+	21, // 28: contacts.v1.ContactsService.UnblockContacts:input_type -> contacts.v1.UnblockContactsRequest
+	23, // 29: contacts.v1.ContactsService.GetPermissions:input_type -> contacts.v1.GetPermissionsRequest
+	26, // 30: contacts.v1.ContactsService.NarrowPermissions:input_type -> contacts.v1.NarrowPermissionsRequest
+	3,  // 31: contacts.v1.ContactsService.AddContact:output_type -> contacts.v1.AddContactResponse
+	5,  // 32: contacts.v1.ContactsService.AddContacts:output_type -> contacts.v1.AddContactsResponse
+	7,  // 33: contacts.v1.ContactsService.ListContacts:output_type -> contacts.v1.ListContactsResponse
+	9,  // 34: contacts.v1.ContactsService.GetContact:output_type -> contacts.v1.GetContactResponse
+	11, // 35: contacts.v1.ContactsService.ExplainContact:output_type -> contacts.v1.ExplainContactResponse
+	15, // 36: contacts.v1.ContactsService.SetContact:output_type -> contacts.v1.SetContactResponse
+	18, // 37: contacts.v1.ContactsService.RemoveContacts:output_type -> contacts.v1.RemoveContactsResponse
+	20, // 38: contacts.v1.ContactsService.BlockContacts:output_type -> contacts.v1.BlockContactsResponse
+	22, // 39: contacts.v1.ContactsService.UnblockContacts:output_type -> contacts.v1.UnblockContactsResponse
+	25, // 40: contacts.v1.ContactsService.GetPermissions:output_type -> contacts.v1.GetPermissionsResponse
+	27, // 41: contacts.v1.ContactsService.NarrowPermissions:output_type -> contacts.v1.NarrowPermissionsResponse
+	31, // [31:42] is the sub-list for method output_type
+	20, // [20:31] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_contacts_proto_init() }
@@ -1698,14 +2062,19 @@ func file_contacts_v1_contacts_proto_init() {
 		return
 	}
 	file_contacts_v1_presence_proto_init()
-	file_contacts_v1_contacts_proto_msgTypes[10].OneofWrappers = []any{}
+	file_contacts_v1_contacts_proto_msgTypes[1].OneofWrappers = []any{
+		(*Field_Text)(nil),
+		(*Field_Data)(nil),
+		(*Field_Number)(nil),
+	}
+	file_contacts_v1_contacts_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contacts_v1_contacts_proto_rawDesc), len(file_contacts_v1_contacts_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -36,6 +36,9 @@ const (
 	// ContactsServiceAddContactProcedure is the fully-qualified name of the ContactsService's
 	// AddContact RPC.
 	ContactsServiceAddContactProcedure = "/contacts.v1.ContactsService/AddContact"
+	// ContactsServiceAddContactsProcedure is the fully-qualified name of the ContactsService's
+	// AddContacts RPC.
+	ContactsServiceAddContactsProcedure = "/contacts.v1.ContactsService/AddContacts"
 	// ContactsServiceListContactsProcedure is the fully-qualified name of the ContactsService's
 	// ListContacts RPC.
 	ContactsServiceListContactsProcedure = "/contacts.v1.ContactsService/ListContacts"
@@ -70,6 +73,9 @@ type ContactsServiceClient interface {
 	// AddContact adds a device by its ODID, at once and untrusted. The ODID makes
 	// it repeatable: adding again changes nothing but what is given anew.
 	AddContact(context.Context, *v1.AddContactRequest) (*v1.AddContactResponse, error)
+	// AddContacts adds each on its own: one that can't be added does not keep the
+	// others. Adding all again changes nothing but what is given anew.
+	AddContacts(context.Context, *v1.AddContactsRequest) (*v1.AddContactsResponse, error)
 	ListContacts(context.Context, *v1.ListContactsRequest) (*v1.ListContactsResponse, error)
 	GetContact(context.Context, *v1.GetContactRequest) (*v1.GetContactResponse, error)
 	// ExplainContact tells how a contact is reached now, or why it is not, and why
@@ -109,6 +115,12 @@ func NewContactsServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			httpClient,
 			baseURL+ContactsServiceAddContactProcedure,
 			connect.WithSchema(contactsServiceMethods.ByName("AddContact")),
+			connect.WithClientOptions(opts...),
+		),
+		addContacts: connect.NewClient[v1.AddContactsRequest, v1.AddContactsResponse](
+			httpClient,
+			baseURL+ContactsServiceAddContactsProcedure,
+			connect.WithSchema(contactsServiceMethods.ByName("AddContacts")),
 			connect.WithClientOptions(opts...),
 		),
 		listContacts: connect.NewClient[v1.ListContactsRequest, v1.ListContactsResponse](
@@ -171,6 +183,7 @@ func NewContactsServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 // contactsServiceClient implements ContactsServiceClient.
 type contactsServiceClient struct {
 	addContact        *connect.Client[v1.AddContactRequest, v1.AddContactResponse]
+	addContacts       *connect.Client[v1.AddContactsRequest, v1.AddContactsResponse]
 	listContacts      *connect.Client[v1.ListContactsRequest, v1.ListContactsResponse]
 	getContact        *connect.Client[v1.GetContactRequest, v1.GetContactResponse]
 	explainContact    *connect.Client[v1.ExplainContactRequest, v1.ExplainContactResponse]
@@ -185,6 +198,15 @@ type contactsServiceClient struct {
 // AddContact calls contacts.v1.ContactsService.AddContact.
 func (c *contactsServiceClient) AddContact(ctx context.Context, req *v1.AddContactRequest) (*v1.AddContactResponse, error) {
 	response, err := c.addContact.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// AddContacts calls contacts.v1.ContactsService.AddContacts.
+func (c *contactsServiceClient) AddContacts(ctx context.Context, req *v1.AddContactsRequest) (*v1.AddContactsResponse, error) {
+	response, err := c.addContacts.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -277,6 +299,9 @@ type ContactsServiceHandler interface {
 	// AddContact adds a device by its ODID, at once and untrusted. The ODID makes
 	// it repeatable: adding again changes nothing but what is given anew.
 	AddContact(context.Context, *v1.AddContactRequest) (*v1.AddContactResponse, error)
+	// AddContacts adds each on its own: one that can't be added does not keep the
+	// others. Adding all again changes nothing but what is given anew.
+	AddContacts(context.Context, *v1.AddContactsRequest) (*v1.AddContactsResponse, error)
 	ListContacts(context.Context, *v1.ListContactsRequest) (*v1.ListContactsResponse, error)
 	GetContact(context.Context, *v1.GetContactRequest) (*v1.GetContactResponse, error)
 	// ExplainContact tells how a contact is reached now, or why it is not, and why
@@ -312,6 +337,12 @@ func NewContactsServiceHandler(svc ContactsServiceHandler, opts ...connect.Handl
 		ContactsServiceAddContactProcedure,
 		svc.AddContact,
 		connect.WithSchema(contactsServiceMethods.ByName("AddContact")),
+		connect.WithHandlerOptions(opts...),
+	)
+	contactsServiceAddContactsHandler := connect.NewUnaryHandlerSimple(
+		ContactsServiceAddContactsProcedure,
+		svc.AddContacts,
+		connect.WithSchema(contactsServiceMethods.ByName("AddContacts")),
 		connect.WithHandlerOptions(opts...),
 	)
 	contactsServiceListContactsHandler := connect.NewUnaryHandlerSimple(
@@ -372,6 +403,8 @@ func NewContactsServiceHandler(svc ContactsServiceHandler, opts ...connect.Handl
 		switch r.URL.Path {
 		case ContactsServiceAddContactProcedure:
 			contactsServiceAddContactHandler.ServeHTTP(w, r)
+		case ContactsServiceAddContactsProcedure:
+			contactsServiceAddContactsHandler.ServeHTTP(w, r)
 		case ContactsServiceListContactsProcedure:
 			contactsServiceListContactsHandler.ServeHTTP(w, r)
 		case ContactsServiceGetContactProcedure:
@@ -401,6 +434,10 @@ type UnimplementedContactsServiceHandler struct{}
 
 func (UnimplementedContactsServiceHandler) AddContact(context.Context, *v1.AddContactRequest) (*v1.AddContactResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.ContactsService.AddContact is not implemented"))
+}
+
+func (UnimplementedContactsServiceHandler) AddContacts(context.Context, *v1.AddContactsRequest) (*v1.AddContactsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.ContactsService.AddContacts is not implemented"))
 }
 
 func (UnimplementedContactsServiceHandler) ListContacts(context.Context, *v1.ListContactsRequest) (*v1.ListContactsResponse, error) {
