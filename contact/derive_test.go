@@ -42,7 +42,7 @@ type side struct {
 	listed string // none, unlisted, listed
 	pair   string // "", P, Q
 	ask    string // "", X
-	answer string // "", accepted, rejected, reported: to the other's ask X; other: to another ask
+	answer string // "", accepted, crossed, rejected, reported: to the other's ask X; other: to another ask
 	grants Permissions
 	part   bool
 }
@@ -51,7 +51,7 @@ func sides() []side {
 	all := []side{{listed: "none"}}
 	for _, listed := range []string{"unlisted", "listed"} {
 		for _, ask := range []string{"", "X"} {
-			for _, answer := range []string{"", "accepted", "rejected", "reported", "other"} {
+			for _, answer := range []string{"", "accepted", "crossed", "rejected", "reported", "other"} {
 				if listed == "unlisted" {
 					all = append(all, side{listed: listed, ask: ask, answer: answer}, side{listed: listed, ask: ask, answer: answer, part: true})
 					continue
@@ -95,7 +95,7 @@ func (s side) statement(t *testing.T, author, subject byte) *Statement {
 	}
 	if s.answer != "" {
 		asked := ask(subject)
-		verdict := map[string]Verdict{"accepted": Accepted, "rejected": Rejected, "reported": Reported, "other": Accepted}[s.answer]
+		verdict := map[string]Verdict{"accepted": Accepted, "crossed": Crossed, "rejected": Rejected, "reported": Reported, "other": Accepted}[s.answer]
 		if s.answer == "other" {
 			asked.Wording = "something else"
 		}
@@ -115,6 +115,8 @@ func askWord(asker, asked side) string {
 		return "none"
 	case asked.answer == "" || asked.answer == "other":
 		return "open"
+	case asked.answer == "crossed":
+		return "accepted"
 	}
 	return asked.answer
 }

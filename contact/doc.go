@@ -10,6 +10,9 @@
 // function, Derive. What another device may reach is decided by one function,
 // Allow.
 //
+// A statement may ask for permissions. What becomes of an ask is decided by Admit,
+// and what a device answers without its user by Reply.
+//
 // An ODID identifies a device, Permissions are what one device lets another do,
 // Marks are what a device keeps for itself about a relation.
 package contact

@@ -25,6 +25,10 @@ const (
 	ContactBlocked   EventType = "contact.blocked"
 	ContactUnblocked EventType = "contact.unblocked"
 	GroupsChanged    EventType = "groups.changed" // the groups there are, not who is in them
+	RequestReceived  EventType = "request.received"
+	RequestAccepted  EventType = "request.accepted"
+	RequestRejected  EventType = "request.rejected"
+	RequestCancelled EventType = "request.cancelled"
 	MessageQueued    EventType = "message.queued"
 	MessageReceived  EventType = "message.received"
 	MessageState     EventType = "message.state"

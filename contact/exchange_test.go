@@ -22,6 +22,7 @@ type party struct {
 	mine       *Signed
 	theirs     *Signed
 	marks      Marks
+	gave       Permissions // granted with the ask alone
 }
 
 // model is two devices and what is under way between them.
@@ -31,6 +32,8 @@ type model struct {
 	party   [2]party
 	backups [2][]party
 	wire    [2][]message // to each
+
+	asks int // that were made
 
 	// What must hold, from the acts of the users alone.
 	wanted   [2]bool // the user's last explicit act was to add, not to remove
@@ -131,6 +134,50 @@ func (m *model) narrow(i int) {
 	}
 }
 
+// ask makes device i ask for something; a contact that is none yet is added.
+func (m *model) ask(i int) {
+	p := &m.party[i]
+	st := m.next(p)
+	if !st.Listed {
+		st = st.List(AddedDefault)
+		p.marks.Removed, p.marks.AddedSeq = false, st.Seq
+		m.wanted[i], m.restored[i] = true, false
+	}
+	m.asks++
+	a := Ask{ID: AskID{byte(i), byte(m.asks >> 8), byte(m.asks)}, Permissions: drawPermissions(m.t), Wording: "please"}
+	had := st.Grants &^ p.gave
+	st = st.Propose(a, rapid.Bool().Draw(m.t, "one way"))
+	p.gave = st.Grants &^ had
+	m.issue(p, st)
+}
+
+func (m *model) cancel(i int) {
+	p := &m.party[i]
+	if st := m.next(p); st.Ask != nil {
+		m.issue(p, st.Withdraw(p.gave))
+		p.gave = 0
+	}
+}
+
+// answer has the user of device i decide about an ask that is open there.
+func (m *model) answer(i int, v Verdict) {
+	p := &m.party[i]
+	theirs := p.statement(p.theirs)
+	if p.view().TheirAsk != AskOpen {
+		return
+	}
+	d, err := theirs.Ask.Digest()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	st := m.next(p).Respond(d, v, theirs.Ask.Permissions)
+	if v == Accepted {
+		p.marks.Removed, p.marks.AddedSeq = false, st.Seq
+		m.wanted[i], m.restored[i] = true, false
+	}
+	m.issue(p, st)
+}
+
 func drawPermissions(t *rapid.T) Permissions {
 	return Permissions(rapid.IntRange(0, int(AllPermissions)).Draw(t, "permissions"))
 }
@@ -192,6 +239,15 @@ func (m *model) hear(i int, got message) (changed bool) {
 				p.marks.Removed, p.marks.OldPair = true, nil
 				m.parted[i] = true
 			}
+			if st, ok := m.next(p).React(st, p.gave); ok {
+				if st.Grants&^p.statement(p.mine).Grants != 0 {
+					m.t.Fatalf("%d gives more by itself:\n%s", i, m)
+				}
+				if st.Ask == nil {
+					p.gave = 0
+				}
+				m.issue(p, st)
+			}
 		case Stale, Conflicting:
 			return true // it shows what this device holds
 		}
@@ -247,6 +303,14 @@ func (m *model) converged() {
 		}
 	}
 	va, vb := a.view(), b.view()
+	if va.MyAsk != vb.TheirAsk || va.TheirAsk != vb.MyAsk {
+		m.t.Fatalf("they see different asks:\n%s", m)
+	}
+	for _, p := range []*party{a, b} {
+		if v, ok := Reply(p.statement(p.mine), p.statement(p.theirs)); ok {
+			m.t.Fatalf("%d has yet to answer %d:\n%s", p.seed-1, v, m)
+		}
+	}
 	if (va.Status == StatusAccepted) != (vb.Status == StatusAccepted) || va.Trust != vb.Trust {
 		m.t.Fatalf("they see different relations:\n%s", m)
 	}
@@ -262,7 +326,7 @@ func (m *model) neverBack() {
 		if m.wanted[i] || m.restored[i] {
 			continue
 		}
-		if v := p.view(); p.listed() || v.Status == StatusAccepted || v.Status == StatusPending || v.Given != 0 || v.Trust == Paired {
+		if v := p.view(); p.listed() || v.Status == StatusAccepted || v.Status == StatusPending && !v.Incoming || v.Given != 0 || v.Trust == Paired {
 			m.t.Fatalf("what %d removed came back:\n%s", i, m)
 		}
 	}
@@ -280,6 +344,10 @@ func TestTwoPartiesAlwaysConverge(t *testing.T) {
 			"pair":    func(*rapid.T) { m.pair() },
 			"remove":  func(t *rapid.T) { m.remove(side(t), false) },
 			"part":    func(t *rapid.T) { m.remove(side(t), true) },
+			"ask":     func(t *rapid.T) { m.ask(side(t)) },
+			"cancel":  func(t *rapid.T) { m.cancel(side(t)) },
+			"accept":  func(t *rapid.T) { m.answer(side(t), Accepted) },
+			"reject":  func(t *rapid.T) { m.answer(side(t), Rejected) },
 			"narrow":  func(t *rapid.T) { m.narrow(side(t)) },
 			"backup":  func(t *rapid.T) { m.backup(side(t)) },
 			"restore": func(t *rapid.T) { m.restore(side(t)) },

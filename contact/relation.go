@@ -103,8 +103,8 @@ func Derive(mine, theirs *Statement, m Marks) View {
 		v.Status = StatusBlocked
 		return v
 	}
-	v.MyAsk = askState(mine, theirs)
-	v.TheirAsk = askState(theirs, mine)
+	v.MyAsk = AskStateOf(mine, theirs)
+	v.TheirAsk = AskStateOf(theirs, mine)
 	listed := mine != nil && mine.Listed
 	both := listed && theirs != nil && theirs.Listed
 	switch {
@@ -137,20 +137,6 @@ func Derive(mine, theirs *Statement, m Marks) View {
 // restored), and won't: without this end one side would trust for ever.
 func between(mine, theirs *Statement, m Marks) bool {
 	return m.OldPair != nil && *m.OldPair == *theirs.Pair && Unacknowledged(mine, m)
-}
-
-// askState says where the ask in asker stands, given what the asked said last.
-// An answer to another ask than this exact one does not count.
-func askState(asker, asked *Statement) AskState {
-	if asker == nil || asker.Ask == nil {
-		return AskNone
-	}
-	if asked != nil && asked.Answer != nil {
-		if d, err := asker.Ask.Digest(); err == nil && d == asked.Answer.Digest {
-			return AskOpen + AskState(asked.Answer.Verdict)
-		}
-	}
-	return AskOpen
 }
 
 // Next begins the statement that follows prev (nil for the first): same content,
@@ -233,12 +219,21 @@ func Outrun(mine *Signed, m Marks, shown Signed, st Statement) bool {
 
 // TakeOver returns mine with everything withdrawn that the newer copy had
 // withdrawn already: consent and trust that were taken back do not come back
-// with a backup. The caller gives it a seq above newer's with Next's rule.
+// with a backup. Ask and answer, which give nothing, are those of the newer copy.
+// The caller gives it a seq above newer's with Next's rule.
 func TakeOver(mine, newer Statement) Statement {
 	if !newer.Listed {
-		return mine.Unlist(newer.Part)
+		mine = mine.Unlist(newer.Part)
+		mine.Answer = newer.Answer
+		return mine
 	}
 	mine.Grants &= newer.Grants
+	if mine.Listed {
+		mine.Ask = newer.Ask
+	}
+	if newer.Answer != nil {
+		mine.Answer = newer.Answer
+	}
 	if newer.Card == nil {
 		mine.Card = nil
 	}

@@ -66,6 +66,7 @@ func TestTakeOverWithdrawsWhatWasWithdrawn(t *testing.T) {
 	a := ask(1)
 	asking := listed(Messages, nil, nil)
 	asking.Ask = &a
+	answering := func(s Statement) Statement { return s.Respond(Digest{7}, Rejected, 0) }
 	unlisted := Statement{Author: ODID{1}, Subject: ODID{2}, Seq: 9, At: 8}
 	parting := unlisted
 	parting.Part = 4
@@ -85,7 +86,12 @@ func TestTakeOverWithdrawsWhatWasWithdrawn(t *testing.T) {
 		{"paired since: its secret is lost", listed(Messages, nil, nil), listed(Messages, p, nil), listed(Messages, nil, nil)},
 		{"paired anew since", listed(Messages, p, nil), listed(Messages, q, nil), listed(Messages, p, nil)},
 		{"added since", unlisted, listed(AllPermissions, p, card), unlisted},
-		{"ask is kept", asking, listed(Messages, nil, nil), asking},
+		{"ask taken back since", asking, listed(Messages, nil, nil), listed(Messages, nil, nil)},
+		{"asked since", listed(Messages, nil, nil), asking, asking},
+		{"added and asked since", unlisted, asking, unlisted},
+		{"answered since", listed(Messages, nil, nil), answering(listed(Messages, nil, nil)), answering(listed(Messages, nil, nil))},
+		{"answered in the older copy", answering(listed(Messages, nil, nil)), listed(Messages, nil, nil), answering(listed(Messages, nil, nil))},
+		{"refused since", asking, answering(unlisted), answering(unlisted)},
 	} {
 		if got := TakeOver(tt.mine, tt.newer); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)

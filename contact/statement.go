@@ -83,6 +83,7 @@ const (
 	Accepted Verdict = 1 + iota
 	Rejected
 	Reported
+	Crossed // accepted, since the author had asked for the same meanwhile
 )
 
 // CardGrant says that the author shares revision Rev of its card, to be
@@ -203,25 +204,26 @@ func (s Statement) check() error {
 		}
 	}
 	for _, a := range []*Answer{s.Answer, s.CardAnswer} {
-		if a != nil && (a.Verdict < Accepted || a.Verdict > Reported) {
+		if a != nil && (a.Verdict < Accepted || a.Verdict > Crossed) {
 			return bad("verdict %d", a.Verdict)
 		}
 	}
 	return nil
 }
 
-// CheckWording returns an error that names the limit unless the wording of a
+// CheckWording returns a *LimitError or an *InvalidError unless the wording of a
 // request has 1 to 100 characters in at most 256 bytes of valid UTF-8.
 func CheckWording(w string) error {
+	const field = "wording"
 	switch n := utf8.RuneCountInString(w); {
 	case w == "":
-		return errors.New("a wording is required")
+		return &InvalidError{field, "required"}
 	case !utf8.ValidString(w):
-		return errors.New("the wording is not valid UTF-8")
+		return &InvalidError{field, "not valid UTF-8"}
 	case n > MaxWordingRunes:
-		return fmt.Errorf("the wording has %d characters, at most %d", n, MaxWordingRunes)
+		return &LimitError{Field: field, Got: n, Limit: MaxWordingRunes, Unit: "characters"}
 	case len(w) > MaxWordingSize:
-		return fmt.Errorf("the wording has %d bytes, at most %d", len(w), MaxWordingSize)
+		return &LimitError{Field: field, Got: len(w), Limit: MaxWordingSize, Unit: "bytes"}
 	}
 	return nil
 }

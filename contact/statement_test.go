@@ -200,7 +200,7 @@ func TestMalformedStatements(t *testing.T) {
 		"ask is a list":          func(m map[int]any) { m[8] = []int{1} },
 		"card ask, no wording":   func(m map[int]any) { m[9] = map[int]any{1: make([]byte, 16)} },
 		"verdict zero":           func(m map[int]any) { m[10] = map[int]any{1: make([]byte, 32), 2: 0} },
-		"verdict four":           func(m map[int]any) { m[10] = map[int]any{1: make([]byte, 32), 2: 4} },
+		"verdict five":           func(m map[int]any) { m[10] = map[int]any{1: make([]byte, 32), 2: 5} },
 		"short digest":           func(m map[int]any) { m[10] = map[int]any{1: make([]byte, 31), 2: 1} },
 		"card verdict 256":       func(m map[int]any) { m[11] = map[int]any{1: make([]byte, 32), 2: 256} },
 		"card of text":           func(m map[int]any) { m[12] = map[int]any{1: "x"} },
