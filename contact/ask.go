@@ -104,6 +104,21 @@ func (s Statement) React(theirs *Statement, gave Permissions) (_ Statement, ok b
 	return s.Respond(d, v, NoPermissions), true
 }
 
+// Meet answers the open ask in theirs when the author's user lists the subject, or
+// pairs with it, without a word on the ask: something of what is asked for is
+// granted, and so it is accepted.
+func (s Statement) Meet(theirs *Statement) Statement {
+	s, _ = s.React(theirs, NoPermissions)
+	if AskStateOf(theirs, &s) != AskOpen || s.Grants&theirs.Ask.Permissions == 0 {
+		return s
+	}
+	d, err := theirs.Ask.Digest()
+	if err != nil {
+		return s
+	}
+	return s.Respond(d, Accepted, NoPermissions)
+}
+
 // MaxAsksPerDay is how many new asks of one device that is no contact are taken a
 // day. More are dropped, and it is not told.
 const MaxAsksPerDay = 3

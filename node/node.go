@@ -84,7 +84,8 @@ func New(cfg Config) (*Node, error) {
 	addresses := learner{cfg.Transport, func(peer contact.ODID) { n.Message.Found(peer) }}
 
 	n.Relation, err = relation.New(relation.Config{
-		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Addresses: addresses, Log: cfg.Log, Policy: n.Policy,
+		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Addresses: addresses, Log: cfg.Log,
+		Policy: n.Policy, Name: n.Name,
 		Staged: func(tx *store.Tx, peer contact.ODID) (bool, error) { return n.Pairing.Staged(tx, peer) },
 		CommitStaged: func(tx *store.Tx, peer contact.ODID, id contact.PairID) (bool, error) {
 			return n.Pairing.CommitStaged(tx, peer, id)

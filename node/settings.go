@@ -66,8 +66,8 @@ func changeSettings(tx *store.Tx, change func(*settings)) error {
 // Name returns what this device is called in the eyes of others.
 func (n *Node) Name() string { return *n.name.Load() }
 
-// SetName names the device; contacts learn it when they pair. The name that it
-// has already changes nothing. Errors:
+// SetName names the device; contacts learn it when they are in touch, those that
+// are connected at once. The name that it has already changes nothing. Errors:
 // *contact.LimitError, *contact.InvalidError.
 func (n *Node) SetName(name string) error {
 	name = strings.TrimSpace(name)
@@ -84,7 +84,10 @@ func (n *Node) SetName(name string) error {
 		if err := changeSettings(tx, func(s *settings) { was, s.Name = s.Name, name }); err != nil || was == name {
 			return err
 		}
-		tx.OnCommit(func() { n.name.Store(&name) })
+		tx.OnCommit(func() {
+			n.name.Store(&name)
+			n.Relation.Renamed()
+		})
 		return tx.Emit(contact.Event{Type: contact.ProfileChanged, At: tx.Now().UnixMilli()})
 	})
 }

@@ -18,6 +18,14 @@ type AddOptions struct {
 	Addresses []transport.Address // where the user says it is
 	Source    Source              // odid if empty, profile, conversation or import
 	App       string              // keyword of the application that adds it, may be empty
+	Wording   string              // with one, the device is asked for Ask; without, for nothing
+	Ask       contact.Permissions // messages if none is named
+}
+
+// asks returns what the options ask for; ok is false if that is nothing.
+func (o AddOptions) asks() (a AskOptions, ok bool) {
+	a = AskOptions{Permissions: cmp.Or(o.Ask, contact.AddedDefault), Wording: o.Wording, OneWay: o.OneWay}
+	return a, o.Wording != "" || o.Ask != contact.NoPermissions
 }
 
 // Addition is one of several adds.
@@ -41,13 +49,18 @@ func (s *Service) Check(a Addition) error {
 	if a.Source != "" && !slices.Contains([]Source{SourceODID, SourceProfile, SourceConversation, SourceImport}, a.Source) {
 		return &contact.InvalidError{Field: "source", Reason: "unknown: use odid, profile, conversation or import"}
 	}
+	if ask, asks := a.asks(); asks {
+		return ask.check()
+	}
 	return nil
 }
 
 // Add lists a device by its ODID, at once and locally: untrusted until a pairing.
-// It clears a tombstone, unless it is an import. created is false if the contact
-// was there already; then only a given remark and app change. Errors: ErrSelf,
-// ErrBlocked, ErrRemoved, *contact.LimitError, *contact.InvalidError.
+// It clears a tombstone, unless it is an import, and accepts what the device asks
+// for of what is granted. With a wording the device is asked. created is false if
+// the contact was there already; then only a given remark and app change, and it is
+// asked unless it was asked just that. Errors: ErrSelf, ErrBlocked, ErrRemoved,
+// *contact.LimitError, *contact.InvalidError.
 func (s *Service) Add(peer contact.ODID, opt AddOptions) (c Contact, created bool, err error) {
 	a := Addition{peer, opt}
 	if err := s.Check(a); err != nil {
@@ -130,6 +143,11 @@ func (s *Service) add(tx *store.Tx, e *entry, a Addition) (created bool, err err
 	case e.row.Marks.Removed && a.Source == SourceImport:
 		return false, fmt.Errorf("add %s: %w", e.peer.Short(), ErrRemoved)
 	case e.listed():
+		if ask, asks := a.asks(); asks && !ask.repeats(e.mine.Ask) {
+			if err := s.ask(tx, e, ask); err != nil {
+				return false, err
+			}
+		}
 		return false, s.describe(tx, e, func(d *details) {
 			d.Remark, d.App = cmp.Or(a.Remark, d.Remark), cmp.Or(a.App, d.App)
 		})
@@ -142,10 +160,20 @@ func (s *Service) add(tx *store.Tx, e *entry, a Addition) (created bool, err err
 	if len(a.Addresses) > 0 {
 		e.row.Addresses = a.Addresses
 	}
-	if err := s.issue(e, s.next(e).List(grants)); err != nil {
+	st := s.next(e).List(grants)
+	if ask, asks := a.asks(); asks {
+		if st, err = s.propose(tx, e, st, ask); err != nil {
+			return false, err
+		}
+	}
+	if err := s.issue(e, st.Meet(e.theirs)); err != nil {
 		return false, err
 	}
-	d := details{Remark: a.Remark, Source: cmp.Or(a.Source, SourceODID), App: a.App, Chosen: a.OneWay}
+	r, _, err := requests.Get(tx, e.peer[:])
+	if err != nil {
+		return false, err
+	}
+	d := details{Name: r.Name, Remark: a.Remark, Source: cmp.Or(a.Source, SourceODID), App: a.App, Chosen: a.OneWay}
 	if err := s.enlist(tx, e, d); err != nil {
 		return false, err
 	}

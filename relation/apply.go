@@ -9,77 +9,116 @@ import (
 )
 
 // take applies what a peer said, in one transaction, and none if it is all known.
-func (s *Service) take(peer contact.ODID, h heard) error {
+// It says what becomes of a request in it.
+func (s *Service) take(peer contact.ODID, h heard) (is contact.Admission, err error) {
 	idle := false
-	err := s.cfg.DB.View(func(tx *store.Tx) error {
+	err = s.cfg.DB.View(func(tx *store.Tx) error {
 		e, err := load(tx, peer)
-		idle = err == nil && !news(&e, h)
+		if err != nil {
+			return err
+		}
+		d, _, err := e.details(tx)
+		idle = err == nil && !news(&e, d, h)
 		return err
 	})
 	if err != nil || idle {
-		return err
+		return contact.Discard, err
 	}
-	err = s.cfg.DB.Update(func(tx *store.Tx) error { return s.apply(tx, peer, h) })
+	err = s.cfg.DB.Update(func(tx *store.Tx) (err error) {
+		is, err = s.apply(tx, peer, h)
+		return err
+	})
 	if err == nil && len(h.Addresses) > 0 {
 		s.cfg.Addresses.Learn(peer, h.Addresses)
 	}
-	return err
+	return is, err
 }
 
 // news reports whether anything in h would change the entry.
-func news(e *entry, h heard) bool {
+func news(e *entry, d details, h heard) bool {
+	_, asks := e.asksNow()
 	switch {
 	case h.mine != nil && contact.Judge(e.row.Theirs, e.row.Marks, *h.Mine, *h.mine) == contact.Fresh,
 		h.yours != nil && h.yours.Seq > e.row.Marks.AckedSeq,
 		h.yours != nil && contact.Outrun(e.row.Mine, e.row.Marks, *h.Yours, *h.yours),
-		len(h.Addresses) > 0 && !slices.Equal(h.Addresses, e.row.Addresses):
+		len(h.Addresses) > 0 && !slices.Equal(h.Addresses, e.row.Addresses),
+		e.listed() && h.Name != "" && h.Name != d.Name,
+		h.mine != nil && asks && !e.listed(): // it may have had no place, and now it has
 		return true
 	}
 	return false
 }
 
-func (s *Service) apply(tx *store.Tx, peer contact.ODID, h heard) error {
+func (s *Service) apply(tx *store.Tx, peer contact.ODID, h heard) (is contact.Admission, err error) {
 	blocked, err := s.Blocked(tx, peer)
 	if err != nil {
-		return err
+		return is, err
 	}
 	if err := s.dropOutrun(tx, peer, h); err != nil {
-		return err
+		return is, err
 	}
 	if h.mine != nil && h.mine.Pair != nil && !blocked {
 		// Committing a staged pairing rewrites the row, so it comes first.
 		if _, err := s.cfg.CommitStaged(tx, peer, *h.mine.Pair); err != nil {
-			return err
+			return is, err
 		}
 	}
 	e, err := load(tx, peer)
 	if err != nil {
-		return err
+		return is, err
 	}
 	if !e.known && h.yours == nil {
 		// Staged, but by another pairing: still a stranger, unless it can show that
 		// this device once said more than it remembers.
-		return nil
+		return is, nil
 	}
 	before := e.view()
 	if err := s.acknowledge(tx, &e, h); err != nil {
-		return err
+		return is, err
 	}
-	if h.mine != nil && contact.Judge(e.row.Theirs, e.row.Marks, *h.Mine, *h.mine) == contact.Fresh {
-		e.row.Theirs, e.theirs = h.Mine, h.mine
-		e.row.Marks.TheirsSeq = h.mine.Seq
-		if e.mine != nil && e.mine.Pair != nil && h.mine.Pair != nil && *e.mine.Pair == *h.mine.Pair {
-			e.row.Marks.OldPair = nil
-		}
-		if e.listed() && contact.HonourPart(*h.mine, e.row.Marks) && s.cfg.Policy().HonourPart {
-			e.row.Marks.PartSeq = h.mine.Seq
-			return s.drop(tx, &e, 0)
-		}
+	parted, err := s.takeStatement(tx, &e, h)
+	if err != nil || parted {
+		return is, err
+	}
+	if is, err = s.consider(tx, &e, h.Name); err != nil {
+		return is, err
 	}
 	if e.listed() && len(h.Addresses) > 0 {
 		e.row.Addresses = h.Addresses
 	}
-	return s.settle(tx, &e, before)
+	if e.listed() && h.Name != "" {
+		if err := s.describe(tx, &e, func(d *details) { d.Name = h.Name }); err != nil {
+			return is, err
+		}
+	}
+	return is, s.settle(tx, &e, before)
+}
+
+// takeStatement keeps what the peer says, if it is newer, and says what that calls
+// for. parted is true if it asked both to part and this device did; then e is settled.
+func (s *Service) takeStatement(tx *store.Tx, e *entry, h heard) (parted bool, err error) {
+	if h.mine == nil || contact.Judge(e.row.Theirs, e.row.Marks, *h.Mine, *h.mine) != contact.Fresh {
+		return false, nil
+	}
+	e.row.Theirs, e.theirs = h.Mine, h.mine
+	e.row.Marks.TheirsSeq = h.mine.Seq
+	if e.mine != nil && e.mine.Pair != nil && h.mine.Pair != nil && *e.mine.Pair == *h.mine.Pair {
+		e.row.Marks.OldPair = nil
+	}
+	if e.listed() && contact.HonourPart(*h.mine, e.row.Marks) && s.cfg.Policy().HonourPart {
+		e.row.Marks.PartSeq = h.mine.Seq
+		return true, s.drop(tx, e, 0)
+	}
+	gave, err := s.trackSent(tx, e)
+	if err != nil {
+		return false, err
+	}
+	st, ok := s.next(e).React(e.theirs, gave)
+	if !ok {
+		return false, nil
+	}
+	tx.OnCommit(func() { s.inbox.put(notice{e.peer, said}) })
+	return false, s.issue(e, st)
 }
 
 // dropOutrun forgets what was staged before a removal that this device, restored

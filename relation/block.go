@@ -15,42 +15,45 @@ func (s *Service) Block(peer contact.ODID) error {
 	if peer == s.self {
 		return fmt.Errorf("block: %w", ErrSelf)
 	}
-	return s.cfg.DB.Update(func(tx *store.Tx) error {
-		e, err := load(tx, peer)
-		if err != nil || e.blocked() {
+	return s.cfg.DB.Update(func(tx *store.Tx) error { return s.block(tx, peer) })
+}
+
+func (s *Service) block(tx *store.Tx, peer contact.ODID) error {
+	e, err := load(tx, peer)
+	if err != nil || e.blocked() {
+		return err
+	}
+	t, _, err := totals.Get(tx, totalsKey())
+	if err != nil {
+		return err
+	}
+	if limit := s.cfg.Policy().MaxBlocked; t.Blocked >= uint64(limit) {
+		return &contact.LimitError{Field: "blocklist", Got: int(t.Blocked) + 1, Limit: limit, Unit: "devices"}
+	}
+	before := e.view()
+	e.refuse()
+	if e.listed() {
+		if err := s.issue(&e, s.next(&e).Unlist(0)); err != nil {
 			return err
 		}
-		t, _, err := totals.Get(tx, totalsKey())
-		if err != nil {
-			return err
-		}
-		if limit := s.cfg.Policy().MaxBlocked; t.Blocked >= uint64(limit) {
-			return &contact.LimitError{Field: "blocklist", Got: int(t.Blocked) + 1, Limit: limit, Unit: "devices"}
-		}
-		before := e.view()
-		if e.listed() {
-			if err := s.issue(&e, s.next(&e).Unlist(0)); err != nil {
-				return err
-			}
-			tx.OnCommit(func() { s.touch(peer) })
-		}
-		e.row.Marks.OldPair = nil
-		e.row.Marks.Blocked = true
-		if err := blocks.Put(tx, peer[:], block{At: tx.Now().UnixMilli()}); err != nil {
-			return err
-		}
-		left := 0
-		if len(e.row.Contact) > 0 {
-			left = 1
-		}
-		if err := tally(tx, -left, 1); err != nil {
-			return err
-		}
-		if err := s.cfg.DropStaged(tx, peer, tx.Now()); err != nil {
-			return err
-		}
-		return s.settle(tx, &e, before)
-	})
+		tx.OnCommit(func() { s.touch(peer) })
+	}
+	e.row.Marks.OldPair = nil
+	e.row.Marks.Blocked = true
+	if err := blocks.Put(tx, peer[:], block{At: tx.Now().UnixMilli()}); err != nil {
+		return err
+	}
+	left := 0
+	if len(e.row.Contact) > 0 {
+		left = 1
+	}
+	if err := tally(tx, -left, 1); err != nil {
+		return err
+	}
+	if err := s.cfg.DropStaged(tx, peer, tx.Now()); err != nil {
+		return err
+	}
+	return s.settle(tx, &e, before)
 }
 
 // Unblock ends a block. Who was a contact is one again, untrusted and with no

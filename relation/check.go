@@ -42,6 +42,9 @@ func Check(tx *store.Tx, self contact.ODID, d *store.Damages) error {
 	if err := checkIndex(tx, d); err != nil {
 		return err
 	}
+	if err := checkRequests(tx, d); err != nil {
+		return err
+	}
 	for row, err := range blocks.Scan(tx, store.Range{}) {
 		if err != nil {
 			return err
@@ -82,4 +85,47 @@ func checkDevice(row store.Row[device], self contact.ODID, d *store.Damages) {
 			d.Add(table, row.Key, "own statement of %s about %s", st.Author.Short(), st.Subject.Short())
 		}
 	}
+}
+
+// checkRequests adds what the lists of requests say of asks that are not open, and
+// counts that are wrong.
+func checkRequests(tx *store.Tx, d *store.Damages) error {
+	var want crowd
+	for row, err := range requests.Scan(tx, store.Range{}) {
+		if err != nil {
+			return err
+		}
+		want.count(row.Value, 1)
+		if row.Value.Withdrawn {
+			continue
+		}
+		e, err := load(tx, contact.ODID(row.Key))
+		if err != nil {
+			return err
+		}
+		if asked, open := e.asksNow(); !open || asked != row.Value.Digest {
+			d.Add("relation/requests", row.Key, "the device does not ask for that")
+		}
+	}
+	for row, err := range sentAsks.Scan(tx, store.Range{}) {
+		if err != nil {
+			return err
+		}
+		e, err := load(tx, contact.ODID(row.Key))
+		if err != nil {
+			return err
+		}
+		if e.mine == nil || e.mine.Ask == nil || e.mine.Ask.ID != row.Value.ID {
+			d.Add("relation/asks", row.Key, "this device does not ask for that")
+		}
+	}
+	c, _, err := crowds.Get(tx, crowdKey())
+	if err != nil {
+		return err
+	}
+	if c.Open != want.Open || c.Strangers != want.Strangers || c.Withdrawn != want.Withdrawn {
+		d.Add("relation/crowd", crowdKey(), "%d requests, %d of strangers and %d taken back; there are %d, %d and %d",
+			c.Open, c.Strangers, c.Withdrawn, want.Open, want.Strangers, want.Withdrawn)
+	}
+	return nil
 }

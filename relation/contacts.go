@@ -79,6 +79,7 @@ func (s *Service) bury(tx *store.Tx, e *entry) error {
 	if err := e.discard(tx); err != nil {
 		return err
 	}
+	e.refuse()
 	e.row.Contact, e.row.Marks.OldPair = nil, nil
 	e.row.Marks.Removed = true
 	return s.cfg.DropStaged(tx, e.peer, tx.Now())

@@ -16,6 +16,14 @@
 // "relation/groups", one row: the groups there are, with the ids by which the
 // contacts name them.
 //
+// "relation/requests", keyed by ODID: a row for each device whose ask waits for the
+// user (request: id, when, what it calls itself). The ask itself stands in its
+// statement, so a stranger that waits has a row in "relation/devices" too; there are
+// as many of them as Policy.MaxWaiting says, with those that took it back.
+// "relation/asks", keyed by ODID: a row for each device that was asked and has not
+// answered (sentAsk: when, what was granted with it). "relation/crowd", one row: how
+// many requests there are, and how many strangers' were taken today.
+//
 // "relation/blocked", keyed by ODID: a row for each blocked device, contact or
 // not (block: when).
 //
@@ -35,13 +43,15 @@
 // "/contacts/relation/1", one exchange a stream, frames of transport.WriteFrame
 // holding at most 12 KiB of CBOR:
 //
-//	opener → {1: mine, 2: yours, 3: addresses, 4: full}   mine: own newest signed statement
-//	opener ← {1: mine, 2: yours, 3: addresses}   yours: the newest held of the receiver's,
-//	opener → {1: mine, 2: yours}                 which acknowledges it; mine only if it is a newer one;
-//	                                             not sent if there is nothing to say
+//	opener → {1: mine, 2: yours, 3: addresses, 4: full, 5: name}   mine: own newest signed statement
+//	opener ← {1: mine, 2: yours, 3: addresses, 5: name, 6: later}  yours: the newest held of the receiver's,
+//	opener → {1: mine, 2: yours}                                   which acknowledges it; mine only if it is a
+//	                                                               newer one; not sent if there is nothing to say
 //
-// full says that the opener ends the connection, for which it has no room.
-// A signed statement is {1: bytes, 2: signature}. Addresses are sent to listed
-// contacts only. A stranger gets its own statement back as yours, whatever it
-// says, and nothing else: so do a removed and a blocked device.
+// full says that the opener ends the connection, for which it has no room. later
+// says that there is no place for the opener's ask: it tries again.
+// A signed statement is {1: bytes, 2: signature}. Addresses and what the device is
+// called are sent to listed contacts only. A stranger gets its own statement back as
+// yours, whatever it says, and later if it asks and there is no place; nothing else.
+// A removed and a blocked device get the same, and are never told to come later.
 package relation

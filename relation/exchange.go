@@ -27,6 +27,8 @@ type frame struct {
 	Yours     *contact.Signed     `cbor:"2,keyasint,omitempty"`
 	Addresses []transport.Address `cbor:"3,keyasint,omitempty"`
 	Full      bool                `cbor:"4,keyasint,omitempty"`
+	Name      string              `cbor:"5,keyasint,omitempty"`
+	Later     bool                `cbor:"6,keyasint,omitempty"`
 }
 
 func (f frame) check() error {
@@ -38,7 +40,7 @@ func (f frame) check() error {
 			return fmt.Errorf("an address of %d bytes, at most %d", len(a), maxAddressSize)
 		}
 	}
-	return nil
+	return contact.CheckText("name", f.Name, contact.MaxNameSize)
 }
 
 // heard is a frame of the peer, verified.
@@ -93,12 +95,14 @@ func (s *Service) say(peer contact.ODID) (frame, error) {
 	if err == nil && listed {
 		own := s.cfg.Addresses.Own()
 		f.Addresses = own[:min(len(own), maxAddresses)]
+		f.Name = s.cfg.Name()
 	}
 	return f, err
 }
 
 // Exchange opens a stream to peer, shows it what this device says and takes what
-// it says. When it returns nil both sides hold the other's newest statement.
+// it says. When it returns nil both sides hold the other's newest statement. It
+// returns ErrLater if the peer has no place for this device's request.
 func (s *Service) Exchange(ctx context.Context, peer contact.ODID) error {
 	return s.meet(ctx, peer, false)
 }
@@ -138,7 +142,7 @@ func (s *Service) exchange(st transport.Stream, peer contact.ODID, full bool) er
 	if err != nil {
 		return err
 	}
-	if err := s.take(peer, h); err != nil {
+	if _, err := s.take(peer, h); err != nil {
 		return err
 	}
 	now, err := s.say(peer)
@@ -149,7 +153,10 @@ func (s *Service) exchange(st transport.Stream, peer contact.ODID, full bool) er
 	if !same(now.Mine, out.Mine) { // what the peer said ended a pairing, or undid something
 		last.Mine = now.Mine
 	}
-	if in.Mine == nil && last.Mine == nil {
+	switch {
+	case in.Later:
+		return ErrLater
+	case in.Mine == nil && last.Mine == nil:
 		return nil // nothing to acknowledge, and who answers a stranger has closed already
 	}
 	return transport.WriteFrame(st, last, maxFrame)
@@ -177,82 +184,44 @@ func (s *Service) Handle(_ context.Context, st transport.Stream, d contact.Decis
 }
 
 func (s *Service) answer(st transport.Stream) error {
-	peer := st.Peer()
 	r := transport.NewFrameReader(st, maxFrame)
-	for step := range 2 {
-		var in frame
-		if err := r.Read(&in); err != nil {
-			if step > 0 && errors.Is(err, io.EOF) {
-				return nil // it will acknowledge at the next occasion
-			}
-			return err
-		}
-		h, err := s.verify(peer, in)
-		if err != nil {
-			return err
-		}
-		if err := s.take(peer, h); err != nil {
-			return err
-		}
-		if step > 0 {
-			return nil
-		}
-		if in.Full {
-			s.inbox.put(notice{peer, full})
-		}
-		out, err := s.say(peer)
-		if err != nil {
-			return err
-		}
-		if err := transport.WriteFrame(st, out, maxFrame); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// answerStranger acknowledges what a stranger says and keeps nothing of it: a
-// device that is not listed can't make this one store anything. The exception
-// is proof, signed by this device itself, that it once said more than it
-// remembers: then it says now, for good, that the stranger is not listed. A
-// stranger that shows an older word is told the last one again: it was restored
-// from a copy that does not have it, and would trust for ever.
-func (s *Service) answerStranger(st transport.Stream) error {
-	var in frame
-	if err := transport.NewFrameReader(st, maxFrame).Read(&in); err != nil {
-		return err
-	}
-	peer := st.Peer()
-	h, err := s.verify(peer, in)
+	in, is, err := s.hear(st, r)
 	if err != nil {
 		return err
 	}
-	out := frame{Yours: in.Mine}
-	if h.yours != nil {
-		err := s.cfg.DB.Update(func(tx *store.Tx) error {
-			e, err := load(tx, peer)
-			if err != nil {
-				return err
-			}
-			out.Mine = nil
-			if !contact.Outrun(e.row.Mine, e.row.Marks, *in.Yours, *h.yours) {
-				if !e.listed() && !same(e.row.Mine, in.Yours) {
-					out.Mine = e.row.Mine
-				}
-				return nil
-			}
-			e.row.Marks.MineSeq = h.yours.Seq
-			if err := s.issue(&e, s.next(&e).Unlist(0)); err != nil {
-				return err
-			}
-			out.Mine = e.row.Mine
-			return e.save(tx)
-		})
-		if err != nil {
-			return err
-		}
+	if in.Full {
+		s.inbox.put(notice{st.Peer(), full})
 	}
-	return transport.WriteFrame(st, out, maxFrame)
+	return s.conclude(st, r, is)
+}
+
+// hear reads a frame and takes it. It says what became of a request in it.
+func (s *Service) hear(st transport.Stream, r *transport.FrameReader) (in frame, is contact.Admission, err error) {
+	if err := r.Read(&in); err != nil {
+		return in, is, err
+	}
+	h, err := s.verify(st.Peer(), in)
+	if err != nil {
+		return in, is, err
+	}
+	is, err = s.take(st.Peer(), h)
+	return in, is, err
+}
+
+// conclude tells the peer all it may know, and takes what it says to that.
+func (s *Service) conclude(st transport.Stream, r *transport.FrameReader, is contact.Admission) error {
+	out, err := s.say(st.Peer())
+	if err != nil {
+		return err
+	}
+	out.Later = is == contact.Postpone
+	if err := transport.WriteFrame(st, out, maxFrame); err != nil {
+		return err
+	}
+	if _, _, err := s.hear(st, r); err != nil && !errors.Is(err, io.EOF) {
+		return err // without an acknowledgement it will come at the next occasion
+	}
+	return nil
 }
 
 // confirmRetry is how long Confirm waits before it asks again.

@@ -33,13 +33,17 @@ func (s *Service) CommitPairing(tx *store.Tx, p Pairing) error {
 		return err
 	}
 	grants := contact.PairedDefault | p.Allow
-	if was && d.Chosen && e.listed() {
+	switch {
+	case !was || !e.listed():
+	case d.Chosen:
 		grants = e.mine.Grants | p.Allow
+	default:
+		grants |= e.mine.Grants // an accepted request may have given more
 	}
 	if e.mine != nil && e.mine.Pair != nil && *e.mine.Pair != p.ID {
 		e.row.Marks.OldPair = e.mine.Pair
 	}
-	if err := s.issue(&e, s.next(&e).PairBy(p.ID, grants)); err != nil {
+	if err := s.issue(&e, s.next(&e).PairBy(p.ID, grants).Meet(e.theirs)); err != nil {
 		return err
 	}
 	if was {

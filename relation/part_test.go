@@ -105,7 +105,7 @@ func TestPartIsNotHonouredWhenTheUserDoesNotWantIt(t *testing.T) {
 		if v := b.view(a); !v.Left || !v.Parts {
 			t.Errorf("b sees %+v", v)
 		}
-		if c, err := b.Get(a.odid()); err != nil || c.Name != "name" {
+		if c, err := b.Get(a.odid()); err != nil || c.Name != "device a" {
 			t.Errorf("b's contact is %+v, %v", c, err)
 		}
 		b.decides(func(*contact.Policy) {})
@@ -169,7 +169,7 @@ func TestPartOfThoseThatAreNoContacts(t *testing.T) {
 		time.Sleep(24 * time.Hour)
 		settle()
 		b.is(a, contact.StatusBlocked, contact.Untrusted)
-		if c, err := b.Get(a.odid()); err != nil || c.Name != "name" {
+		if c, err := b.Get(a.odid()); err != nil || c.Name != "device a" {
 			t.Errorf("what b keeps of it is %+v, %v", c, err)
 		}
 		b.unblock(a)

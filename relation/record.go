@@ -15,6 +15,7 @@ type device struct {
 	Marks     contact.Marks       `cbor:"3,keyasint"`
 	Contact   contactID           `cbor:"4,keyasint,omitempty"` // empty when there is no contact
 	Addresses []transport.Address `cbor:"5,keyasint,omitempty"` // last good ones
+	Asks      *asks               `cbor:"6,keyasint,omitempty"` // of the device, nil if it never asked
 }
 
 // whereabouts is the part of a device's row that says where it was, for who reads
@@ -38,7 +39,7 @@ var (
 
 // Tables returns the tables of this package, for store.Open.
 func Tables() []store.Definition {
-	return []store.Definition{devices, contacts, blocks, names, totals, groupings}
+	return []store.Definition{devices, contacts, blocks, names, totals, groupings, requests, sentAsks, crowds}
 }
 
 // entry is the row of a device, taken apart.

@@ -72,7 +72,7 @@ func TestPairingUpgradesAnODIDContactAndKeepsTheRest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Remark != "Bea" || c.Source != relation.SourceODID || !c.AddedAt.Equal(added.AddedAt) || c.Name != "name" {
+		if c.Remark != "Bea" || c.Source != relation.SourceODID || !c.AddedAt.Equal(added.AddedAt) || c.Name != *b.name.Load() {
 			t.Fatalf("contact after pairing: %+v", c)
 		}
 		if want := contact.PairedDefault | contact.Audio; c.View.Given != want {

@@ -22,18 +22,22 @@ var (
 	ErrBlocked  = errors.New("this device is blocked here: unblock it first")
 	ErrNotFound = errors.New("no such contact")
 	ErrRemoved  = errors.New("this contact was removed here: add it by its ODID to have it back")
+	ErrRequest  = errors.New("no such request")
+	ErrLater    = errors.New("it has no room for more requests now")
 )
 
-// Config is what a Service works with. Staged, CommitStaged, DropStaged and
-// Changed may be nil.
+// Config is what a Service works with. Its functions may be nil.
 type Config struct {
 	DB        *store.DB
 	Identity  *identity.Identity
 	Network   transport.Network
 	Addresses transport.Addresses
 	Log       *slog.Logger
+
 	// Policy returns what the user decided, contact.DefaultPolicy if nil.
 	Policy func() contact.Policy
+	// Name returns what this device is called, at most contact.MaxNameSize bytes.
+	Name func() string
 
 	// Staged reports whether a pairing with the peer waits for its last step.
 	Staged func(tx *store.Tx, peer contact.ODID) (bool, error)
@@ -78,6 +82,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Policy == nil {
 		cfg.Policy = contact.DefaultPolicy
+	}
+	if cfg.Name == nil {
+		cfg.Name = func() string { return "" }
 	}
 	if cfg.Staged == nil {
 		cfg.Staged = func(*store.Tx, contact.ODID) (bool, error) { return false, nil }
@@ -183,6 +190,9 @@ func (s *Service) issue(e *entry, st contact.Statement) error {
 	}
 	e.row.Mine, e.mine = &signed, &st
 	e.row.Marks.MineSeq = st.Seq
+	if st.Answer != nil {
+		e.decided(st.Answer.Digest)
+	}
 	return nil
 }
 
@@ -194,6 +204,9 @@ func (s *Service) next(e *entry) contact.Statement {
 // settle saves the entry, journals what its change means to the user, and has
 // the others told after the commit.
 func (s *Service) settle(tx *store.Tx, e *entry, before contact.View) error {
+	if err := s.track(tx, e); err != nil {
+		return err
+	}
 	if err := e.save(tx); err != nil {
 		return err
 	}
@@ -208,6 +221,7 @@ func (s *Service) settle(tx *store.Tx, e *entry, before contact.View) error {
 			err = emit(contact.ContactBlocked)
 		case before.Status == contact.StatusBlocked:
 			err = emit(contact.ContactUnblocked)
+		case !onList(before) && !onList(after): // only its request changed, which track has said
 		case after.Trust >= contact.Paired && before.Trust < contact.Paired:
 			err = emit(contact.ContactPaired)
 		case after.Trust < contact.Paired && before.Trust >= contact.Paired && after.Status == contact.StatusAccepted:
@@ -226,6 +240,14 @@ func (s *Service) settle(tx *store.Tx, e *entry, before contact.View) error {
 	}
 	tx.OnCommit(func() { s.cfg.Changed(e.peer) })
 	return nil
+}
+
+// Renamed tells the connected contacts that this device is called something else;
+// others learn it when they are in touch.
+func (s *Service) Renamed() {
+	for _, peer := range s.keeper.linked() {
+		s.inbox.put(notice{peer, said})
+	}
 }
 
 // onList reports whether this device lists the other.

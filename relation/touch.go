@@ -164,6 +164,18 @@ func (k *keeper) note(n notice) {
 	}
 }
 
+// linked returns the contacts that are connected.
+func (k *keeper) linked() (peers []contact.ODID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for peer, l := range k.connected {
+		if l.contact {
+			peers = append(peers, peer)
+		}
+	}
+	return peers
+}
+
 // next returns when there is something to do.
 func (k *keeper) next() time.Time {
 	at := time.Now().Add(time.Hour)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,14 @@ func TestGoldenBytes(t *testing.T) {
 		{"frame", frame{Mine: signed, Yours: signed, Addresses: []transport.Address{"a"}}, "a301a2014101024102" + "02a2014101024102" + "03816161"},
 		{"empty frame", frame{}, "a0"},
 		{"frame without room", frame{Full: true}, "a104f5"},
+		{"frame with a name", frame{Name: "n"}, "a105616e"},
+		{"frame without a place", frame{Yours: signed, Later: true}, "a202a201410102410206f5"},
+		{"asks of a device", device{Asks: &asks{Since: 1, Taken: 2, Answered: &contact.Digest{3}}},
+			"a203a006a30101020203582003" + strings.Repeat("00", 31)},
+		{"request", request{ID: requestID{1}, At: 5, Digest: contact.Digest{3}, Name: "n", Stranger: true, Withdrawn: true},
+			"a6015001" + strings.Repeat("00", 15) + "020503582003" + strings.Repeat("00", 31) + "04616e05f506f5"},
+		{"sent ask", sentAsk{ID: contact.AskID{1}, At: 5, Gave: contact.Audio}, "a3015001" + strings.Repeat("00", 15) + "020503816561" + "7564696f"},
+		{"crowd", crowd{1, 2, 3, 4, 5, 6}, "a6010102020303040405050606"},
 		{"device", device{
 			Mine: signed, Theirs: signed, Contact: contactID{7}, Addresses: []transport.Address{"a"},
 			Marks: contact.Marks{Blocked: true, Reported: true, Removed: true, MineSeq: 1, TheirsSeq: 2, AckedSeq: 3, AddedSeq: 4, PartSeq: 5, OldPair: &pair},
@@ -113,39 +122,169 @@ func say(t testing.TB, from, to *identity.Identity, change func(*contact.Stateme
 	return b.Bytes()
 }
 
-// TestStrangersHearTheSame compares, byte by byte, what three devices hear that
-// say the same: one that is unknown, one that was removed and knows it, and one
-// that is blocked.
-func TestStrangersHearTheSame(t *testing.T) {
-	self, peer := testIdentity(t, 1), testIdentity(t, 2)
-	opening := say(t, peer, self, nil)
-	answers := make(map[string]string)
-	for name, prepare := range map[string]func(*Service){
-		"stranger": func(*Service) {},
-		"removed": func(s *Service) {
-			addAndRemove(t, s, peer.Self())
-		},
-		"blocked": func(s *Service) {
-			addAndRemove(t, s, peer.Self())
-			MarkBlocked(t, s.cfg.DB, peer.Self())
-		},
-	} {
-		s := newTestService(t, self)
-		prepare(s)
+// askOf is a change that makes a statement ask for something; n tells asks apart.
+func askOf(n byte) func(*contact.Statement) {
+	return func(s *contact.Statement) {
+		s.Seq = uint64(n)
+		s.Ask = &contact.Ask{ID: contact.AskID{n}, Permissions: contact.Messages, Wording: "May I?"}
+	}
+}
+
+// hears returns what peer hears that opens an exchange with each of openings.
+func hears(t testing.TB, s *Service, peer contact.ODID, openings ...[]byte) (all []string) {
+	t.Helper()
+	for _, opening := range openings {
 		var party contact.Party
 		err := s.cfg.DB.View(func(tx *store.Tx) (err error) {
-			party, err = s.Party(tx, peer.Self())
+			party, err = s.Party(tx, peer)
 			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		st := &talker{in: bytes.NewReader(opening), peer: peer.Self()}
+		st := &talker{in: bytes.NewReader(opening), peer: peer}
 		s.Handle(t.Context(), st, contact.Allow(party, contact.ServiceRelation))
-		answers[name] = st.out.String()
+		all = append(all, st.out.String())
 	}
-	if answers["stranger"] == "" || answers["removed"] != answers["stranger"] || answers["blocked"] != answers["stranger"] {
-		t.Errorf("answers differ:\n%x", answers)
+	return all
+}
+
+// TestStrangersHearTheSame compares, byte by byte, what three devices hear that
+// say the same: one that is unknown, one that was removed and knows it, and one
+// that is blocked. They say that they list this device, ask, ask more often than they
+// may, and take it back.
+func TestStrangersHearTheSame(t *testing.T) {
+	self, peer := testIdentity(t, 1), testIdentity(t, 2)
+	openings := [][]byte{say(t, peer, self, nil)}
+	for n := byte(2); n < 8; n++ {
+		openings = append(openings, say(t, peer, self, askOf(n)), say(t, peer, self, askOf(n)))
+	}
+	openings = append(openings, say(t, peer, self, func(s *contact.Statement) { s.Seq = 8 }))
+	for name, tt := range map[string]struct {
+		policy  contact.RequestPolicy
+		crowded bool
+		alike   bool // a stranger hears it, too
+	}{
+		"confirm, crowded": {contact.RequestsConfirm, true, false},
+		"confirm":          {contact.RequestsConfirm, false, true},
+		"none, crowded":    {contact.RequestsNone, true, true},
+		"none":             {contact.RequestsNone, false, true},
+		"any":              {contact.RequestsAny, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answers := make(map[string][]string)
+			for who, prepare := range map[string]func(*Service){
+				"stranger": func(*Service) {},
+				"removed":  func(s *Service) { addAndRemove(t, s, peer.Self()) },
+				"blocked":  func(s *Service) { MarkBlocked(t, s.cfg.DB, peer.Self()) },
+				"removed and blocked": func(s *Service) {
+					addAndRemove(t, s, peer.Self())
+					MarkBlocked(t, s.cfg.DB, peer.Self())
+				},
+			} {
+				s := newTestService(t, self)
+				prepare(s)
+				policy := contact.DefaultPolicy()
+				policy.MaxWaiting = 1
+				s.cfg.Policy = func() contact.Policy { return policy }
+				if tt.crowded {
+					third := testIdentity(t, 3)
+					hears(t, s, third.Self(), say(t, third, self, askOf(1)))
+				}
+				policy.Requests = tt.policy
+				answers[who] = hears(t, s, peer.Self(), openings...)
+			}
+			removed := answers["removed"]
+			if len(removed) != len(openings) || slices.Contains(removed, "") {
+				t.Fatalf("not all answered: %x", removed)
+			}
+			for who, heard := range answers {
+				if (who != "stranger" || tt.alike) != slices.Equal(heard, removed) {
+					t.Errorf("%s hears\n%x, who was removed\n%x", who, heard, removed)
+				}
+			}
+		})
+	}
+}
+
+// TestFloodOfStrangers: thousands of keys ask, some ask again and take it back.
+// What they leave is bounded, and it is none of those that wait.
+func TestFloodOfStrangers(t *testing.T) {
+	n := 10_000
+	if testing.Short() {
+		n = 1000
+	}
+	self := testIdentity(t, 1)
+	s := newTestService(t, self)
+	first, err := identity.FromSeed([32]byte{2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hears(t, s, first.Self(), say(t, first, self, askOf(1)))
+	for i := range n {
+		id, err := identity.FromSeed([32]byte{9, byte(i), byte(i >> 8)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range byte(1 + i%3) {
+			hears(t, s, id.Self(), say(t, id, self, askOf(2*k+1)))
+			if i%2 == 0 {
+				hears(t, s, id.Self(), say(t, id, self, func(st *contact.Statement) { st.Seq = uint64(2*k + 2) }))
+			}
+		}
+	}
+	limit := contact.DefaultPolicy().MaxWaiting
+	err = s.cfg.DB.View(func(tx *store.Tx) error {
+		rows := 0
+		for _, err := range devices.Scan(tx, store.Range{}) {
+			if err != nil {
+				return err
+			}
+			rows++
+		}
+		if rows > limit {
+			t.Errorf("%d devices are kept, at most %d may wait", rows, limit)
+		}
+		var d store.Damages
+		if err := Check(tx, self.Self(), &d); err != nil {
+			return err
+		}
+		for _, damage := range d {
+			t.Error(damage)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.Requests(true)
+	if err != nil || len(list) == 0 || len(list) > limit || list[len(list)-1].ODID != first.Self() {
+		t.Errorf("%d wait, %v", len(list), err)
+	}
+	events, err := s.cfg.DB.Cursor()
+	if err != nil || events > uint64(2*4*limit) {
+		t.Errorf("%d events, %v", events, err)
+	}
+	if n := len(s.used) + len(s.keeper.due); n > 0 {
+		t.Errorf("%d entries in memory", n)
+	}
+}
+
+// TestAnswersToAsksNeverSent change nothing but what the answer's author is.
+func TestAnswersToAsksNeverSent(t *testing.T) {
+	self, peer := testIdentity(t, 1), testIdentity(t, 2)
+	s := newTestService(t, self)
+	if _, _, err := s.Add(peer.Self(), AddOptions{Wording: "May I?"}); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range []contact.Verdict{contact.Rejected, contact.Reported, contact.Accepted, contact.Crossed} {
+		hears(t, s, peer.Self(), say(t, peer, self, func(st *contact.Statement) {
+			st.Seq = uint64(i + 1)
+			st.Answer = &contact.Answer{Digest: contact.Digest{7}, Verdict: v}
+		}))
+		if open, err := s.Requests(false); err != nil || len(open) != 1 {
+			t.Errorf("after verdict %d: %+v, %v", v, open, err)
+		}
 	}
 }
 
@@ -170,6 +309,15 @@ func addAndRemove(t *testing.T, s *Service, peer contact.ODID) {
 	}
 }
 
+func frameOf(t testing.TB, f frame) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := transport.WriteFrame(&b, f, maxFrame); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // TestForeignStatementsCountNothing: statements of other authors, about other
 // subjects, or with a broken signature change nothing and are not answered.
 func TestForeignStatementsCountNothing(t *testing.T) {
@@ -177,16 +325,12 @@ func TestForeignStatementsCountNothing(t *testing.T) {
 	broken := say(t, peer, self, nil)
 	broken[len(broken)-1] ^= 1
 	for name, opening := range map[string][]byte{
-		"of a third":       say(t, third, self, nil),
-		"about a third":    say(t, peer, third, nil),
-		"broken signature": broken,
-		"too many addresses": func() []byte {
-			var b bytes.Buffer
-			if err := transport.WriteFrame(&b, frame{Addresses: make([]transport.Address, maxAddresses+1)}, maxFrame); err != nil {
-				t.Fatal(err)
-			}
-			return b.Bytes()
-		}(),
+		"of a third":           say(t, third, self, nil),
+		"about a third":        say(t, peer, third, nil),
+		"broken signature":     broken,
+		"a name of 65 bytes":   frameOf(t, frame{Name: strings.Repeat("n", 65)}),
+		"a name with controls": frameOf(t, frame{Name: "a\x1bb"}),
+		"too many addresses":   frameOf(t, frame{Addresses: make([]transport.Address, maxAddresses+1)}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newTestService(t, self)
@@ -215,6 +359,7 @@ func FuzzHandle(f *testing.F) {
 	self, peer := testIdentity(f, 1), testIdentity(f, 2)
 	f.Add(say(f, peer, self, nil), true)
 	f.Add(say(f, peer, self, func(s *contact.Statement) { s.Part = 1 }), true)
+	f.Add(say(f, peer, self, askOf(1)), false)
 	f.Add([]byte{0}, false)
 	f.Add([]byte{1, 0xa0}, false)
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f}, false)

@@ -38,6 +38,7 @@ type device struct {
 	staged staged
 	budget int // of connections, 64 if 0
 	policy atomic.Pointer[contact.Policy]
+	name   atomic.Pointer[string]
 }
 
 // staged stands for the pairing feature: what waits for its last step.
@@ -87,6 +88,7 @@ func (w *world) device(name byte) *device {
 	}
 	d := &device{t: w.t, w: w, id: id, path: filepath.Join(w.t.TempDir(), "store")}
 	d.decides(func(*contact.Policy) {})
+	d.called("device " + string(name))
 	d.start()
 	w.t.Cleanup(d.halt)
 	return d
@@ -103,6 +105,7 @@ func (d *device) start() {
 		DB: db, Identity: d.id, Network: d.link, Addresses: d.link,
 		Budget: d.budget, Disconnect: d.link.Disconnect,
 		Policy: func() contact.Policy { return *d.policy.Load() },
+		Name:   func() string { return *d.name.Load() },
 		Staged: func(_ *store.Tx, peer contact.ODID) (bool, error) {
 			_, ok := d.staged.get(peer)
 			return ok, nil
@@ -199,6 +202,9 @@ func (d *device) decides(change func(*contact.Policy)) {
 	d.policy.Store(&p)
 }
 
+// called names the device, and tells nobody.
+func (d *device) called(name string) { d.name.Store(&name) }
+
 func (d *device) odid() contact.ODID { return d.id.Self() }
 
 func (d *device) add(o *device, opt relation.AddOptions) {
@@ -219,7 +225,7 @@ func (d *device) remove(o *device, both bool) {
 func (d *device) commit(o *device, id contact.PairID, allow contact.Permissions) {
 	d.t.Helper()
 	err := d.db.Update(func(tx *store.Tx) error {
-		return d.CommitPairing(tx, relation.Pairing{Peer: o.odid(), Name: "name", ID: id, Allow: allow})
+		return d.CommitPairing(tx, relation.Pairing{Peer: o.odid(), Name: *o.name.Load(), ID: id, Allow: allow})
 	})
 	if err != nil {
 		d.t.Fatal(err)

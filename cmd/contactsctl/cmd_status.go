@@ -93,7 +93,7 @@ func (a *app) profileCommand() *cobra.Command {
 		RunE:  a.call(a.showProfile),
 	}, &cobra.Command{
 		Use:     "set name=NAME",
-		Short:   "name this device, as those who pair with it from then on see it (at most 64 bytes)",
+		Short:   "name this device, as others see it (at most 64 bytes)",
 		Example: "  contactsctl profile set name=\"Ada's laptop\"",
 		Args:    takes(1, -1),
 		RunE:    a.call(a.setProfile),

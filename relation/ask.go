@@ -1,0 +1,207 @@
+package relation
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"contactsd/contact"
+	"contactsd/store"
+)
+
+// AskOptions are what a device is asked for.
+type AskOptions struct {
+	Permissions contact.Permissions
+	Wording     string
+	OneWay      bool // grant nothing of it in return
+}
+
+func (o AskOptions) check() error {
+	if err := contact.CheckWording(o.Wording); err != nil {
+		return err
+	}
+	return contact.CheckText("wording", o.Wording, contact.MaxWordingSize)
+}
+
+// repeats reports whether o says what ask says.
+func (o AskOptions) repeats(ask *contact.Ask) bool {
+	return ask != nil && ask.Permissions == o.Permissions && ask.Wording == o.Wording
+}
+
+// Ask asks a contact for permissions, in the place of an ask that is open. Errors:
+// ErrNotFound, ErrBlocked, *contact.LimitError, *contact.InvalidError.
+func (s *Service) Ask(peer contact.ODID, opt AskOptions) (r Request, err error) {
+	if err := opt.check(); err != nil {
+		return Request{}, err
+	}
+	if opt.Permissions == contact.NoPermissions {
+		return Request{}, &contact.InvalidError{Field: "permissions", Reason: "none named"}
+	}
+	err = s.update(peer, func(tx *store.Tx, e *entry) error {
+		if err := s.ask(tx, e, opt); err != nil {
+			return err
+		}
+		a, _, err := sentAsks.Get(tx, peer[:])
+		if err != nil {
+			return err
+		}
+		r, err = sentRequest(tx, e, a)
+		return err
+	})
+	return r, err
+}
+
+// ask issues the statement that asks the contact e, and settles it.
+func (s *Service) ask(tx *store.Tx, e *entry, opt AskOptions) error {
+	if has := e.view().Received; has.Has(opt.Permissions) {
+		return &contact.InvalidError{Field: "permissions", Reason: fmt.Sprintf("it lets you have %s already", opt.Permissions)}
+	}
+	before := e.view()
+	st, err := s.propose(tx, e, s.next(e), opt)
+	if err != nil {
+		return err
+	}
+	st, _ = st.React(e.theirs, contact.NoPermissions)
+	if err := s.issue(e, st); err != nil {
+		return err
+	}
+	tx.OnCommit(func() { s.touch(e.peer) })
+	return s.settle(tx, e, before)
+}
+
+// propose adds an ask to the next statement of e and notes it as sent. What an ask
+// that it replaces had given is given no more.
+func (s *Service) propose(tx *store.Tx, e *entry, st contact.Statement, opt AskOptions) (contact.Statement, error) {
+	was, found, err := sentAsks.Get(tx, e.peer[:])
+	if err != nil {
+		return st, err
+	}
+	if found {
+		st = st.Withdraw(was.Gave)
+		if err := tellRequest(tx, contact.RequestCancelled, e.peer, was.id(), outgoing, ""); err != nil {
+			return st, err
+		}
+	}
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return st, err
+	}
+	had := st.Grants
+	st = st.Propose(contact.Ask{ID: contact.AskID(id), Permissions: opt.Permissions, Wording: opt.Wording}, opt.OneWay)
+	return st, sentAsks.Put(tx, e.peer[:], sentAsk{ID: contact.AskID(id), At: tx.Now().UnixMilli(), Gave: st.Grants &^ had})
+}
+
+// Cancel takes the open ask of a contact back, and what was granted with it.
+// Errors: ErrNotFound, ErrBlocked, ErrRequest.
+func (s *Service) Cancel(peer contact.ODID) error {
+	return s.update(peer, func(tx *store.Tx, e *entry) error {
+		a, found, err := sentAsks.Get(tx, peer[:])
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fmt.Errorf("%w: nothing is asked of %s", ErrRequest, peer.Short())
+		}
+		before := e.view()
+		if err := s.issue(e, s.next(e).Withdraw(a.Gave)); err != nil {
+			return err
+		}
+		tx.OnCommit(func() { s.touch(peer) })
+		return s.settle(tx, e, before)
+	})
+}
+
+// Response is what the user makes of a request.
+type Response uint8
+
+const (
+	Accept Response = 1 + iota
+	Reject
+	Block
+)
+
+// Answer is the user's answer to requests.
+type Answer struct {
+	Response Response
+	// Only, if not empty, is what is given at most of what was asked for.
+	Only contact.Permissions
+}
+
+// Answer answers the requests that items name, by id, by ODID or a start of it that
+// no other request has, or by what a contact is called; all that wait if all. It is
+// one transaction, with an error or nil for each item: one that can't be answered
+// does not keep the others. Errors of items: ErrRequest, *AmbiguousError,
+// *contact.LimitError, *contact.InvalidError.
+func (s *Service) Answer(items []string, all bool, a Answer) (answered []string, failed []error, err error) {
+	err = s.cfg.DB.Update(func(tx *store.Tx) error {
+		answered, failed = nil, nil
+		list, err := received(tx)
+		if err != nil {
+			return err
+		}
+		named := nameRequests(list)
+		if all {
+			items = slices.Sorted(maps.Keys(named.byID)) // the oldest first
+		}
+		for _, item := range items {
+			r, err := named.find(item)
+			if err == nil {
+				err = s.respond(tx, r.ODID, a)
+			}
+			if err != nil && !refusedItem(err) {
+				return err
+			}
+			answered, failed = append(answered, item), append(failed, err)
+		}
+		return nil
+	})
+	return answered, failed, err
+}
+
+// respond answers the request of one device.
+func (s *Service) respond(tx *store.Tx, peer contact.ODID, a Answer) error {
+	r, found, err := requests.Get(tx, peer[:])
+	if err != nil {
+		return err
+	}
+	if !found || r.Withdrawn {
+		return fmt.Errorf("%w: %s", ErrRequest, peer.Short())
+	}
+	e, err := load(tx, peer)
+	if err != nil {
+		return err
+	}
+	before := e.view()
+	switch a.Response {
+	case Accept:
+		give, err := a.part(e.theirs.Ask.Permissions)
+		if err != nil {
+			return err
+		}
+		if err := s.accept(tx, &e, r, give); err != nil {
+			return err
+		}
+	case Reject:
+		if err := s.issue(&e, s.next(&e).Respond(r.Digest, contact.Rejected, contact.NoPermissions)); err != nil {
+			return err
+		}
+	case Block:
+		return s.block(tx, peer)
+	}
+	tx.OnCommit(func() { s.touch(peer) })
+	return s.settle(tx, &e, before)
+}
+
+// part returns what accepting gives of what was asked for.
+func (a Answer) part(asked contact.Permissions) (contact.Permissions, error) {
+	switch give := asked & a.Only; {
+	case a.Only == contact.NoPermissions:
+		return asked, nil
+	case a.Only != give:
+		return 0, &contact.InvalidError{Field: "permissions", Reason: fmt.Sprintf("it asks for %s, not for %s", asked, a.Only&^asked)}
+	default:
+		return give, nil
+	}
+}
