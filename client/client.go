@@ -56,6 +56,11 @@ func (c *Client) Contacts() contactsv1connect.ContactsServiceClient {
 	return contactsv1connect.NewContactsServiceClient(c.transport(), baseURL, limits())
 }
 
+// Blocklist returns the calls that tell who is blocked.
+func (c *Client) Blocklist() contactsv1connect.BlocklistServiceClient {
+	return contactsv1connect.NewBlocklistServiceClient(c.transport(), baseURL, limits())
+}
+
 // Checks returns the calls that check relations.
 func (c *Client) Checks() contactsv1connect.ChecksServiceClient {
 	return contactsv1connect.NewChecksServiceClient(c.transport(), baseURL, limits())

@@ -5,6 +5,7 @@ import (
 
 	contactsv1 "contactsd/api/contacts/v1"
 	"contactsd/contact"
+	"contactsd/store"
 )
 
 // maxBatch is how many items a batch may have.
@@ -89,15 +90,35 @@ func (s contacts) BlockContacts(_ context.Context, req *contactsv1.BlockContacts
 }
 
 func (s contacts) UnblockContacts(_ context.Context, req *contactsv1.UnblockContactsRequest) (*contactsv1.UnblockContactsResponse, error) {
-	results, err := s.batch("UnblockContacts", req.Contacts, func(item string) error {
-		if peer, err := contact.ParseODID(item); err == nil {
-			return s.node.Relation.Unblock(peer)
-		}
-		c, err := s.node.Relation.ResolveBlocked(item)
+	out := &contactsv1.UnblockContactsResponse{}
+	var err error
+	out.Results, err = s.batch("UnblockContacts", req.Contacts, func(item string) error {
+		peer, err := contact.ParseODID(item)
 		if err != nil {
+			c, err := s.node.Relation.ResolveBlocked(item)
+			if err != nil {
+				return err
+			}
+			peer = c.ODID
+		}
+		if err := s.node.Relation.Unblock(peer); err != nil {
 			return err
 		}
-		return s.node.Relation.Unblock(c.ODID)
+		u, err := s.unblocked(peer)
+		out.Unblocked = append(out.Unblocked, u)
+		return err
 	})
-	return &contactsv1.UnblockContactsResponse{Results: results}, err
+	return out, err
+}
+
+// unblocked says what a device is whose block ended.
+func (s contacts) unblocked(peer contact.ODID) (*contactsv1.Unblocked, error) {
+	u := &contactsv1.Unblocked{Odid: peer.String()}
+	err := s.node.DB.View(func(tx *store.Tx) error {
+		v, _, err := s.node.Relation.View(tx, peer)
+		u.Relation = v.Status.String()
+		u.Listed = v.Status == contact.StatusAccepted || v.Status == contact.StatusPending && !v.Incoming
+		return err
+	})
+	return u, err
 }

@@ -102,6 +102,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle(contactsv1connect.NewDeviceServiceHandler(device{s}, opts...))
 	mux.Handle(contactsv1connect.NewPairingServiceHandler(pairs{s}, opts...))
 	mux.Handle(contactsv1connect.NewContactsServiceHandler(contacts{s}, opts...))
+	mux.Handle(contactsv1connect.NewBlocklistServiceHandler(blocklist{s}, opts...))
 	mux.Handle(contactsv1connect.NewChecksServiceHandler(checks{s}, opts...))
 	mux.Handle(contactsv1connect.NewGroupsServiceHandler(groups{contacts{s}}, opts...))
 	mux.Handle(contactsv1connect.NewPresenceServiceHandler(presences{s}, opts...))

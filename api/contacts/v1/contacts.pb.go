@@ -1529,8 +1529,10 @@ func (x *UnblockContactsRequest) GetContacts() []string {
 }
 
 type UnblockContactsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Results       []*Result              `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Results []*Result              `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	// What the items that are ok are now, in their order.
+	Unblocked     []*Unblocked `protobuf:"bytes,2,rep,name=unblocked,proto3" json:"unblocked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1572,6 +1574,76 @@ func (x *UnblockContactsResponse) GetResults() []*Result {
 	return nil
 }
 
+func (x *UnblockContactsResponse) GetUnblocked() []*Unblocked {
+	if x != nil {
+		return x.Unblocked
+	}
+	return nil
+}
+
+// Unblocked is what became of a device whose block ended.
+type Unblocked struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Odid  string                 `protobuf:"bytes,1,opt,name=odid,proto3" json:"odid,omitempty"`
+	// As in Contact; none for a device of which nothing is kept.
+	Relation string `protobuf:"bytes,2,opt,name=relation,proto3" json:"relation,omitempty"`
+	// It is on the contact list again, untrusted and without permissions.
+	Listed        bool `protobuf:"varint,3,opt,name=listed,proto3" json:"listed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unblocked) Reset() {
+	*x = Unblocked{}
+	mi := &file_contacts_v1_contacts_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unblocked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unblocked) ProtoMessage() {}
+
+func (x *Unblocked) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_contacts_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unblocked.ProtoReflect.Descriptor instead.
+func (*Unblocked) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Unblocked) GetOdid() string {
+	if x != nil {
+		return x.Odid
+	}
+	return ""
+}
+
+func (x *Unblocked) GetRelation() string {
+	if x != nil {
+		return x.Relation
+	}
+	return ""
+}
+
+func (x *Unblocked) GetListed() bool {
+	if x != nil {
+		return x.Listed
+	}
+	return false
+}
+
 type GetPermissionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
@@ -1581,7 +1653,7 @@ type GetPermissionsRequest struct {
 
 func (x *GetPermissionsRequest) Reset() {
 	*x = GetPermissionsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[23]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1593,7 +1665,7 @@ func (x *GetPermissionsRequest) String() string {
 func (*GetPermissionsRequest) ProtoMessage() {}
 
 func (x *GetPermissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[23]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1606,7 +1678,7 @@ func (x *GetPermissionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPermissionsRequest.ProtoReflect.Descriptor instead.
 func (*GetPermissionsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{23}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetPermissionsRequest) GetContact() string {
@@ -1628,7 +1700,7 @@ type ContactPermissions struct {
 
 func (x *ContactPermissions) Reset() {
 	*x = ContactPermissions{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[24]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1640,7 +1712,7 @@ func (x *ContactPermissions) String() string {
 func (*ContactPermissions) ProtoMessage() {}
 
 func (x *ContactPermissions) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[24]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1653,7 +1725,7 @@ func (x *ContactPermissions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactPermissions.ProtoReflect.Descriptor instead.
 func (*ContactPermissions) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{24}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ContactPermissions) GetOdid() string {
@@ -1686,7 +1758,7 @@ type GetPermissionsResponse struct {
 
 func (x *GetPermissionsResponse) Reset() {
 	*x = GetPermissionsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[25]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1698,7 +1770,7 @@ func (x *GetPermissionsResponse) String() string {
 func (*GetPermissionsResponse) ProtoMessage() {}
 
 func (x *GetPermissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[25]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1711,7 +1783,7 @@ func (x *GetPermissionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPermissionsResponse.ProtoReflect.Descriptor instead.
 func (*GetPermissionsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{25}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetPermissionsResponse) GetPermissions() *ContactPermissions {
@@ -1732,7 +1804,7 @@ type NarrowPermissionsRequest struct {
 
 func (x *NarrowPermissionsRequest) Reset() {
 	*x = NarrowPermissionsRequest{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[26]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1744,7 +1816,7 @@ func (x *NarrowPermissionsRequest) String() string {
 func (*NarrowPermissionsRequest) ProtoMessage() {}
 
 func (x *NarrowPermissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[26]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1757,7 +1829,7 @@ func (x *NarrowPermissionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NarrowPermissionsRequest.ProtoReflect.Descriptor instead.
 func (*NarrowPermissionsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{26}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *NarrowPermissionsRequest) GetContact() string {
@@ -1783,7 +1855,7 @@ type NarrowPermissionsResponse struct {
 
 func (x *NarrowPermissionsResponse) Reset() {
 	*x = NarrowPermissionsResponse{}
-	mi := &file_contacts_v1_contacts_proto_msgTypes[27]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1795,7 +1867,7 @@ func (x *NarrowPermissionsResponse) String() string {
 func (*NarrowPermissionsResponse) ProtoMessage() {}
 
 func (x *NarrowPermissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_contacts_proto_msgTypes[27]
+	mi := &file_contacts_v1_contacts_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1808,7 +1880,7 @@ func (x *NarrowPermissionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NarrowPermissionsResponse.ProtoReflect.Descriptor instead.
 func (*NarrowPermissionsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{27}
+	return file_contacts_v1_contacts_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *NarrowPermissionsResponse) GetPermissions() *ContactPermissions {
@@ -1929,9 +2001,14 @@ const file_contacts_v1_contacts_proto_rawDesc = "" +
 	"\x15BlockContactsResponse\x12-\n" +
 	"\aresults\x18\x01 \x03(\v2\x13.contacts.v1.ResultR\aresults\"4\n" +
 	"\x16UnblockContactsRequest\x12\x1a\n" +
-	"\bcontacts\x18\x01 \x03(\tR\bcontacts\"H\n" +
+	"\bcontacts\x18\x01 \x03(\tR\bcontacts\"~\n" +
 	"\x17UnblockContactsResponse\x12-\n" +
-	"\aresults\x18\x01 \x03(\v2\x13.contacts.v1.ResultR\aresults\"1\n" +
+	"\aresults\x18\x01 \x03(\v2\x13.contacts.v1.ResultR\aresults\x124\n" +
+	"\tunblocked\x18\x02 \x03(\v2\x16.contacts.v1.UnblockedR\tunblocked\"S\n" +
+	"\tUnblocked\x12\x12\n" +
+	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x1a\n" +
+	"\brelation\x18\x02 \x01(\tR\brelation\x12\x16\n" +
+	"\x06listed\x18\x03 \x01(\bR\x06listed\"1\n" +
 	"\x15GetPermissionsRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\"\x88\x01\n" +
 	"\x12ContactPermissions\x12\x12\n" +
@@ -1973,7 +2050,7 @@ func file_contacts_v1_contacts_proto_rawDescGZIP() []byte {
 	return file_contacts_v1_contacts_proto_rawDescData
 }
 
-var file_contacts_v1_contacts_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_contacts_v1_contacts_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_contacts_v1_contacts_proto_goTypes = []any{
 	(*Contact)(nil),                   // 0: contacts.v1.Contact
 	(*Field)(nil),                     // 1: contacts.v1.Field
@@ -1998,17 +2075,18 @@ var file_contacts_v1_contacts_proto_goTypes = []any{
 	(*BlockContactsResponse)(nil),     // 20: contacts.v1.BlockContactsResponse
 	(*UnblockContactsRequest)(nil),    // 21: contacts.v1.UnblockContactsRequest
 	(*UnblockContactsResponse)(nil),   // 22: contacts.v1.UnblockContactsResponse
-	(*GetPermissionsRequest)(nil),     // 23: contacts.v1.GetPermissionsRequest
-	(*ContactPermissions)(nil),        // 24: contacts.v1.ContactPermissions
-	(*GetPermissionsResponse)(nil),    // 25: contacts.v1.GetPermissionsResponse
-	(*NarrowPermissionsRequest)(nil),  // 26: contacts.v1.NarrowPermissionsRequest
-	(*NarrowPermissionsResponse)(nil), // 27: contacts.v1.NarrowPermissionsResponse
-	(*Presence)(nil),                  // 28: contacts.v1.Presence
-	(*timestamppb.Timestamp)(nil),     // 29: google.protobuf.Timestamp
+	(*Unblocked)(nil),                 // 23: contacts.v1.Unblocked
+	(*GetPermissionsRequest)(nil),     // 24: contacts.v1.GetPermissionsRequest
+	(*ContactPermissions)(nil),        // 25: contacts.v1.ContactPermissions
+	(*GetPermissionsResponse)(nil),    // 26: contacts.v1.GetPermissionsResponse
+	(*NarrowPermissionsRequest)(nil),  // 27: contacts.v1.NarrowPermissionsRequest
+	(*NarrowPermissionsResponse)(nil), // 28: contacts.v1.NarrowPermissionsResponse
+	(*Presence)(nil),                  // 29: contacts.v1.Presence
+	(*timestamppb.Timestamp)(nil),     // 30: google.protobuf.Timestamp
 }
 var file_contacts_v1_contacts_proto_depIdxs = []int32{
-	28, // 0: contacts.v1.Contact.presence:type_name -> contacts.v1.Presence
-	29, // 1: contacts.v1.Contact.added_at:type_name -> google.protobuf.Timestamp
+	29, // 0: contacts.v1.Contact.presence:type_name -> contacts.v1.Presence
+	30, // 1: contacts.v1.Contact.added_at:type_name -> google.protobuf.Timestamp
 	1,  // 2: contacts.v1.Contact.fields:type_name -> contacts.v1.Field
 	0,  // 3: contacts.v1.AddContactResponse.contact:type_name -> contacts.v1.Contact
 	2,  // 4: contacts.v1.AddContactsRequest.contacts:type_name -> contacts.v1.AddContactRequest
@@ -2016,44 +2094,45 @@ var file_contacts_v1_contacts_proto_depIdxs = []int32{
 	0,  // 6: contacts.v1.ListContactsResponse.contacts:type_name -> contacts.v1.Contact
 	0,  // 7: contacts.v1.GetContactResponse.contact:type_name -> contacts.v1.Contact
 	12, // 8: contacts.v1.ExplainContactResponse.connections:type_name -> contacts.v1.Connection
-	29, // 9: contacts.v1.ExplainContactResponse.failed_at:type_name -> google.protobuf.Timestamp
-	29, // 10: contacts.v1.ExplainContactResponse.next_attempt:type_name -> google.protobuf.Timestamp
-	29, // 11: contacts.v1.Connection.since:type_name -> google.protobuf.Timestamp
+	30, // 9: contacts.v1.ExplainContactResponse.failed_at:type_name -> google.protobuf.Timestamp
+	30, // 10: contacts.v1.ExplainContactResponse.next_attempt:type_name -> google.protobuf.Timestamp
+	30, // 11: contacts.v1.Connection.since:type_name -> google.protobuf.Timestamp
 	14, // 12: contacts.v1.SetContactRequest.groups:type_name -> contacts.v1.GroupNames
 	1,  // 13: contacts.v1.SetContactRequest.fields:type_name -> contacts.v1.Field
 	0,  // 14: contacts.v1.SetContactResponse.contact:type_name -> contacts.v1.Contact
 	17, // 15: contacts.v1.RemoveContactsResponse.results:type_name -> contacts.v1.Result
 	17, // 16: contacts.v1.BlockContactsResponse.results:type_name -> contacts.v1.Result
 	17, // 17: contacts.v1.UnblockContactsResponse.results:type_name -> contacts.v1.Result
-	24, // 18: contacts.v1.GetPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
-	24, // 19: contacts.v1.NarrowPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
-	2,  // 20: contacts.v1.ContactsService.AddContact:input_type -> contacts.v1.AddContactRequest
-	4,  // 21: contacts.v1.ContactsService.AddContacts:input_type -> contacts.v1.AddContactsRequest
-	6,  // 22: contacts.v1.ContactsService.ListContacts:input_type -> contacts.v1.ListContactsRequest
-	8,  // 23: contacts.v1.ContactsService.GetContact:input_type -> contacts.v1.GetContactRequest
-	10, // 24: contacts.v1.ContactsService.ExplainContact:input_type -> contacts.v1.ExplainContactRequest
-	13, // 25: contacts.v1.ContactsService.SetContact:input_type -> contacts.v1.SetContactRequest
-	16, // 26: contacts.v1.ContactsService.RemoveContacts:input_type -> contacts.v1.RemoveContactsRequest
-	19, // 27: contacts.v1.ContactsService.BlockContacts:input_type -> contacts.v1.BlockContactsRequest
-	21, // 28: contacts.v1.ContactsService.UnblockContacts:input_type -> contacts.v1.UnblockContactsRequest
-	23, // 29: contacts.v1.ContactsService.GetPermissions:input_type -> contacts.v1.GetPermissionsRequest
-	26, // 30: contacts.v1.ContactsService.NarrowPermissions:input_type -> contacts.v1.NarrowPermissionsRequest
-	3,  // 31: contacts.v1.ContactsService.AddContact:output_type -> contacts.v1.AddContactResponse
-	5,  // 32: contacts.v1.ContactsService.AddContacts:output_type -> contacts.v1.AddContactsResponse
-	7,  // 33: contacts.v1.ContactsService.ListContacts:output_type -> contacts.v1.ListContactsResponse
-	9,  // 34: contacts.v1.ContactsService.GetContact:output_type -> contacts.v1.GetContactResponse
-	11, // 35: contacts.v1.ContactsService.ExplainContact:output_type -> contacts.v1.ExplainContactResponse
-	15, // 36: contacts.v1.ContactsService.SetContact:output_type -> contacts.v1.SetContactResponse
-	18, // 37: contacts.v1.ContactsService.RemoveContacts:output_type -> contacts.v1.RemoveContactsResponse
-	20, // 38: contacts.v1.ContactsService.BlockContacts:output_type -> contacts.v1.BlockContactsResponse
-	22, // 39: contacts.v1.ContactsService.UnblockContacts:output_type -> contacts.v1.UnblockContactsResponse
-	25, // 40: contacts.v1.ContactsService.GetPermissions:output_type -> contacts.v1.GetPermissionsResponse
-	27, // 41: contacts.v1.ContactsService.NarrowPermissions:output_type -> contacts.v1.NarrowPermissionsResponse
-	31, // [31:42] is the sub-list for method output_type
-	20, // [20:31] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	23, // 18: contacts.v1.UnblockContactsResponse.unblocked:type_name -> contacts.v1.Unblocked
+	25, // 19: contacts.v1.GetPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
+	25, // 20: contacts.v1.NarrowPermissionsResponse.permissions:type_name -> contacts.v1.ContactPermissions
+	2,  // 21: contacts.v1.ContactsService.AddContact:input_type -> contacts.v1.AddContactRequest
+	4,  // 22: contacts.v1.ContactsService.AddContacts:input_type -> contacts.v1.AddContactsRequest
+	6,  // 23: contacts.v1.ContactsService.ListContacts:input_type -> contacts.v1.ListContactsRequest
+	8,  // 24: contacts.v1.ContactsService.GetContact:input_type -> contacts.v1.GetContactRequest
+	10, // 25: contacts.v1.ContactsService.ExplainContact:input_type -> contacts.v1.ExplainContactRequest
+	13, // 26: contacts.v1.ContactsService.SetContact:input_type -> contacts.v1.SetContactRequest
+	16, // 27: contacts.v1.ContactsService.RemoveContacts:input_type -> contacts.v1.RemoveContactsRequest
+	19, // 28: contacts.v1.ContactsService.BlockContacts:input_type -> contacts.v1.BlockContactsRequest
+	21, // 29: contacts.v1.ContactsService.UnblockContacts:input_type -> contacts.v1.UnblockContactsRequest
+	24, // 30: contacts.v1.ContactsService.GetPermissions:input_type -> contacts.v1.GetPermissionsRequest
+	27, // 31: contacts.v1.ContactsService.NarrowPermissions:input_type -> contacts.v1.NarrowPermissionsRequest
+	3,  // 32: contacts.v1.ContactsService.AddContact:output_type -> contacts.v1.AddContactResponse
+	5,  // 33: contacts.v1.ContactsService.AddContacts:output_type -> contacts.v1.AddContactsResponse
+	7,  // 34: contacts.v1.ContactsService.ListContacts:output_type -> contacts.v1.ListContactsResponse
+	9,  // 35: contacts.v1.ContactsService.GetContact:output_type -> contacts.v1.GetContactResponse
+	11, // 36: contacts.v1.ContactsService.ExplainContact:output_type -> contacts.v1.ExplainContactResponse
+	15, // 37: contacts.v1.ContactsService.SetContact:output_type -> contacts.v1.SetContactResponse
+	18, // 38: contacts.v1.ContactsService.RemoveContacts:output_type -> contacts.v1.RemoveContactsResponse
+	20, // 39: contacts.v1.ContactsService.BlockContacts:output_type -> contacts.v1.BlockContactsResponse
+	22, // 40: contacts.v1.ContactsService.UnblockContacts:output_type -> contacts.v1.UnblockContactsResponse
+	26, // 41: contacts.v1.ContactsService.GetPermissions:output_type -> contacts.v1.GetPermissionsResponse
+	28, // 42: contacts.v1.ContactsService.NarrowPermissions:output_type -> contacts.v1.NarrowPermissionsResponse
+	32, // [32:43] is the sub-list for method output_type
+	21, // [21:32] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_contacts_proto_init() }
@@ -2074,7 +2153,7 @@ func file_contacts_v1_contacts_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contacts_v1_contacts_proto_rawDesc), len(file_contacts_v1_contacts_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

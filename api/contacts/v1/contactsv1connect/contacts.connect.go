@@ -89,8 +89,8 @@ type ContactsServiceClient interface {
 	RemoveContacts(context.Context, *v1.RemoveContactsRequest) (*v1.RemoveContactsResponse, error)
 	// BlockContacts blocks devices, contacts or not: nothing of them is served or
 	// shown, and to them it looks as if they had been removed. What is known of a
-	// contact is kept, what is queued for it waits. ListContacts with the filter
-	// "relation:blocked" lists who is blocked. At most 1000 devices are.
+	// contact is kept, what is queued for it waits. The setting "max-blocked" limits how
+	// many are; BlocklistService lists them.
 	BlockContacts(context.Context, *v1.BlockContactsRequest) (*v1.BlockContactsResponse, error)
 	// UnblockContacts ends blocks. Who was a contact is one again, untrusted and
 	// without permissions.
@@ -315,8 +315,8 @@ type ContactsServiceHandler interface {
 	RemoveContacts(context.Context, *v1.RemoveContactsRequest) (*v1.RemoveContactsResponse, error)
 	// BlockContacts blocks devices, contacts or not: nothing of them is served or
 	// shown, and to them it looks as if they had been removed. What is known of a
-	// contact is kept, what is queued for it waits. ListContacts with the filter
-	// "relation:blocked" lists who is blocked. At most 1000 devices are.
+	// contact is kept, what is queued for it waits. The setting "max-blocked" limits how
+	// many are; BlocklistService lists them.
 	BlockContacts(context.Context, *v1.BlockContactsRequest) (*v1.BlockContactsResponse, error)
 	// UnblockContacts ends blocks. Who was a contact is one again, untrusted and
 	// without permissions.
