@@ -189,7 +189,15 @@ const (
 	Same                        // the one held
 	Stale                       // older: a replay, or a peer that fell back
 	Conflicting                 // same seq, other bytes: the peer must have been restored
+	Leaping                     // numbered further ahead than any clock accounts for: not to be taken
 )
+
+// MaxSeqLeap is how far a seq may lie above the one before. No device that keeps
+// the rules comes near it (maxClock), however wrong its clock goes; and after any
+// statement that is taken, its author has room for as many more as it can ever
+// make. So a single wild number, of a fault or of ill will, can't use up all there
+// are and leave its author unheard.
+const MaxSeqLeap = 1 << 48
 
 // Judge compares an arriving, verified statement of the peer with the newest
 // held (nil if none) and the high-water mark.
@@ -197,6 +205,8 @@ func Judge(held *Signed, m Marks, got Signed, st Statement) Standing {
 	switch {
 	case st.Seq < m.TheirsSeq:
 		return Stale
+	case st.Seq-m.TheirsSeq > MaxSeqLeap:
+		return Leaping
 	case st.Seq > m.TheirsSeq:
 		return Fresh
 	case held != nil && string(held.Bytes) == string(got.Bytes):
@@ -209,10 +219,11 @@ func Judge(held *Signed, m Marks, got Signed, st Statement) Standing {
 
 // Outrun reports whether shown, a verified statement of this device's own that
 // the peer holds, proves that the device was restored from an older copy: a
-// higher seq than any it knows of, or an equal one with other bytes.
+// higher seq than any it knows of, or an equal one with other bytes. A seq that
+// leaps proves nothing: no peer takes such a statement.
 func Outrun(mine *Signed, m Marks, shown Signed, st Statement) bool {
 	if st.Seq != m.MineSeq {
-		return st.Seq > m.MineSeq
+		return st.Seq > m.MineSeq && st.Seq-m.MineSeq <= MaxSeqLeap
 	}
 	return mine == nil || string(mine.Bytes) != string(shown.Bytes)
 }
@@ -245,7 +256,8 @@ func TakeOver(mine, newer Statement) Statement {
 
 // HonourPart reports whether the peer's wish to drop the relation on both sides
 // counts: once for each of its statements, and not when the user added the peer
-// explicitly after the statement it names.
+// explicitly after the statement it names, or when that was never issued: then it
+// would count against what is said later.
 func HonourPart(theirs Statement, m Marks) bool {
-	return theirs.Part != 0 && theirs.Seq > m.PartSeq && m.AddedSeq <= theirs.Part
+	return theirs.Part != 0 && theirs.Part <= m.MineSeq && theirs.Seq > m.PartSeq && m.AddedSeq <= theirs.Part
 }

@@ -1,6 +1,7 @@
 package contact
 
 import (
+	"math"
 	"reflect"
 	"testing"
 	"time"
@@ -25,6 +26,15 @@ func TestJudge(t *testing.T) {
 		{"older with the bytes of the held one", &held, 5, same, 4, Stale},
 		{"seen once and dropped", nil, 5, other, 5, Stale},
 		{"same seq, other bytes", &held, 5, other, 5, Conflicting},
+		{"the first, as far ahead as may be", nil, 0, other, MaxSeqLeap, Fresh},
+		{"the first, too far ahead", nil, 0, other, MaxSeqLeap + 1, Leaping},
+		{"as far ahead as may be", &held, 5, other, MaxSeqLeap + 5, Fresh},
+		{"too far ahead", &held, 5, other, MaxSeqLeap + 6, Leaping},
+		{"enormous", &held, 5, other, 1 << 63, Leaping},
+		{"the largest there is", &held, 5, other, math.MaxUint64, Leaping},
+		{"the largest with the bytes of the held one", &held, 5, same, math.MaxUint64, Leaping},
+		{"an older one after an enormous one", &held, 1 << 63, other, 6, Stale},
+		{"the one after an enormous one", &held, 1 << 63, other, 1<<63 + 1, Fresh},
 	} {
 		if got := Judge(tt.held, Marks{TheirsSeq: tt.high}, tt.got, Statement{Seq: tt.seq}); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
@@ -50,6 +60,9 @@ func TestOutrun(t *testing.T) {
 		{"one, and none is known", nil, 0, other, 1, true},
 		{"the newest, which was lost", nil, 5, other, 5, true},
 		{"an older one, all was lost but the mark", nil, 5, other, 4, false},
+		{"one from far ahead, all was lost", nil, 0, other, MaxSeqLeap, true},
+		{"one that leaps", &mine, 5, other, MaxSeqLeap + 6, false},
+		{"the largest there is", &mine, 5, other, math.MaxUint64, false},
 	} {
 		if got := Outrun(tt.mine, Marks{MineSeq: tt.high}, tt.shown, Statement{Seq: tt.seq}); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
@@ -117,8 +130,11 @@ func TestHonourPart(t *testing.T) {
 		{"asked again", 7, 11, 6, 10, true},
 		{"asked again, but added in between", 5, 11, 6, 10, false},
 		{"never added explicitly", 5, 10, 0, 0, true},
+		{"naming the newest", 9, 10, 1, 0, true},
+		{"naming what was never said", 10, 10, 1, 0, false},
+		{"naming the largest there is", math.MaxUint64, 10, 1, 0, false},
 	} {
-		m := Marks{AddedSeq: tt.added, PartSeq: tt.done}
+		m := Marks{AddedSeq: tt.added, PartSeq: tt.done, MineSeq: 9}
 		if got := HonourPart(Statement{Seq: tt.seq, Part: tt.part}, m); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}

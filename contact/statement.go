@@ -212,20 +212,17 @@ func (s Statement) check() error {
 }
 
 // CheckWording returns a *LimitError or an *InvalidError unless the wording of a
-// request has 1 to 100 characters in at most 256 bytes of valid UTF-8.
+// request has 1 to 100 characters in at most 256 bytes of valid UTF-8, none of them
+// a control character.
 func CheckWording(w string) error {
 	const field = "wording"
-	switch n := utf8.RuneCountInString(w); {
-	case w == "":
+	if w == "" {
 		return &InvalidError{field, "required"}
-	case !utf8.ValidString(w):
-		return &InvalidError{field, "not valid UTF-8"}
-	case n > MaxWordingRunes:
-		return &LimitError{Field: field, Got: n, Limit: MaxWordingRunes, Unit: "characters"}
-	case len(w) > MaxWordingSize:
-		return &LimitError{Field: field, Got: len(w), Limit: MaxWordingSize, Unit: "bytes"}
 	}
-	return nil
+	if n := utf8.RuneCountInString(w); n > MaxWordingRunes && utf8.ValidString(w) {
+		return &LimitError{Field: field, Got: n, Limit: MaxWordingRunes, Unit: "characters"}
+	}
+	return CheckText(field, w, MaxWordingSize)
 }
 
 // Digest names this exact ask in an answer.
@@ -242,8 +239,13 @@ func digest(v any) (Digest, error) {
 	return sha256.Sum256(b), nil
 }
 
+// maxClock is the last millisecond of the year 9999, in Unix milliseconds: a clock
+// that shows more counts as that. It is far below MaxSeqLeap, so
+// that there is room for the statements that follow.
+const maxClock = 253_402_300_799_999
+
 // NextSeq returns the seq after last: never lower, and never below the clock,
 // so that a device that lost its records does not start at the beginning.
 func NextSeq(last uint64, now time.Time) uint64 {
-	return max(last+1, uint64(max(now.UnixMilli(), 0)))
+	return max(last+1, uint64(min(max(now.UnixMilli(), 0), maxClock)))
 }

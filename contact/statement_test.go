@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -306,10 +307,87 @@ func TestEncodeNamesWhatIsWrong(t *testing.T) {
 		strings.Repeat("😀", 64):              true,
 		strings.Repeat("😀", 65):              false,
 		string([]byte{0xff}):                 false,
+		"a\u202eb":                           true,
+		"two\nlines":                         false,
+		"a\x00b":                             false,
+		"a\x1b[2J":                           false,
+		"a\u009b31m":                         false,
 		strings.Repeat("x", MaxWordingRunes): true,
 	} {
 		if err := CheckWording(wording); (err == nil) != ok {
 			t.Errorf("%q: %v", wording, err)
+		}
+	}
+}
+
+// TestLimitsOfAStatement takes each limit one below, exactly, and one above.
+func TestLimitsOfAStatement(t *testing.T) {
+	st := fullStatement(t)
+	with := func(key int, value any) func() []byte {
+		return func() []byte {
+			fields := map[int]any{1: st.Author[:], 2: st.Subject[:], 3: 9, 4: 8, 5: true, 6: []string{}, key: value}
+			b, err := codec.Marshal(fields)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+	}
+	ask := func(wording string) any { return map[int]any{1: make([]byte, 16), 2: []string{}, 3: wording} }
+	card := func(wording string) any { return map[int]any{1: make([]byte, 16), 3: wording} }
+	names := func(n int) []string { return strings.Split("abcdefghijklmnopqrstuvwxyz"[:n], "") }
+	bytesOf := func(size int) any { // makes a statement of so many bytes
+		return make([]byte, size-len(with(40, make([]byte, 300))())+300)
+	}
+	for _, tt := range []struct {
+		name      string
+		under     func() []byte
+		at, above func() []byte
+	}{
+		{"bytes", with(40, bytesOf(MaxStatementSize-1)), with(40, bytesOf(MaxStatementSize)), with(40, bytesOf(MaxStatementSize+1))},
+		{"characters of a wording", with(8, ask(strings.Repeat("ä", 99))), with(8, ask(strings.Repeat("ä", 100))), with(8, ask(strings.Repeat("ä", 101)))},
+		{"bytes of a wording", with(8, ask(strings.Repeat("😀", 63)+"abc")), with(8, ask(strings.Repeat("😀", 63)+"abcd")), with(8, ask(strings.Repeat("😀", 63)+"abcde"))},
+		{"characters of a card's", with(9, card(strings.Repeat("ä", 99))), with(9, card(strings.Repeat("ä", 100))), with(9, card(strings.Repeat("ä", 101)))},
+		{"bytes of a card's", with(9, card(strings.Repeat("😀", 63)+"abc")), with(9, card(strings.Repeat("😀", 63)+"abcd")), with(9, card(strings.Repeat("😀", 63)+"abcde"))},
+		{"permissions", with(6, names(15)), with(6, names(16)), with(6, names(17))},
+		{"nesting", with(40, deep(6)), with(40, deep(7)), with(40, deep(8))},
+		{"a verdict, from above", with(10, map[int]any{1: make([]byte, 32), 2: 3}), with(10, map[int]any{1: make([]byte, 32), 2: 4}), with(10, map[int]any{1: make([]byte, 32), 2: 5})},
+		{"a verdict, from below", with(10, map[int]any{1: make([]byte, 32), 2: 2}), with(10, map[int]any{1: make([]byte, 32), 2: 1}), with(10, map[int]any{1: make([]byte, 32), 2: 0})},
+		{"seq, from below", with(3, 2), with(3, 1), with(3, 0)},
+		{"seq, from above", with(3, uint64(math.MaxUint64-1)), with(3, uint64(math.MaxUint64)), func() []byte { return bigSeq(with(3, uint64(math.MaxUint64))()) }},
+	} {
+		for _, b := range [][]byte{tt.under(), tt.at()} {
+			if _, err := sign(1, b).Open(); err != nil {
+				t.Errorf("%s, within the limit: %v", tt.name, err)
+			}
+		}
+		if got, err := sign(1, tt.above()).Open(); !errors.Is(err, ErrStatement) {
+			t.Errorf("%s, beyond the limit: %+v, %v", tt.name, got, err)
+		}
+	}
+}
+
+// bigSeq puts the integer after the largest of 64 bits, a tagged one, in the place
+// of the largest.
+func bigSeq(b []byte) []byte {
+	return bytes.Replace(b, []byte("\x1b\xff\xff\xff\xff\xff\xff\xff\xff"), []byte("\xc2\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00"), 1)
+}
+
+// TestWrongClockLeavesRoom: a device whose clock shows any time is heard by who
+// never heard of it, and again once the clock is right.
+func TestWrongClockLeavesRoom(t *testing.T) {
+	for _, clock := range []time.Time{{}, time.UnixMilli(math.MinInt64), time.UnixMilli(0), time.UnixMilli(1_700_000_000_000), time.UnixMilli(math.MaxInt64)} {
+		var m Marks
+		last := uint64(0)
+		for i, now := range []time.Time{clock, clock, time.UnixMilli(1_800_000_000_000), clock, time.UnixMilli(1_800_000_000_001)} {
+			last = NextSeq(last, now)
+			if got := Judge(nil, m, Signed{}, Statement{Seq: last}); got != Fresh {
+				t.Errorf("clock at %v, statement %d, numbered %d: %v", clock, i, last, got)
+			}
+			m.TheirsSeq = last
+		}
+		if MaxSeqLeap-last < 1<<40 {
+			t.Errorf("clock at %v: %d left", clock, MaxSeqLeap-last)
 		}
 	}
 }
@@ -341,6 +419,10 @@ func TestNextSeqNeverFalls(t *testing.T) {
 		{5000, now, 5001},
 		{5, time.UnixMilli(-7), 6},
 		{0, time.UnixMilli(-7), 1},
+		{0, time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC), maxClock},
+		{5, time.Date(100_000, 1, 1, 0, 0, 0, 0, time.UTC), maxClock},
+		{0, time.UnixMilli(math.MaxInt64), maxClock},
+		{maxClock, time.UnixMilli(math.MaxInt64), maxClock + 1},
 	} {
 		if got := NextSeq(tt.last, tt.now); got != tt.want {
 			t.Errorf("after %d at %d: %d, want %d", tt.last, tt.now.UnixMilli(), got, tt.want)

@@ -139,7 +139,7 @@ func (a *attacker) words(to *person) map[string][]byte {
 		}
 		return a.frame(map[int]any{1: signed})
 	}
-	const late = 1 << 50
+	const late = 1 << 45
 	pair := contact.PairID{7}
 	return map[string][]byte{
 		"nothing":           nil,

@@ -11,16 +11,20 @@ import (
 // take applies what a peer said, in one transaction, and none if it is all known.
 // It says what becomes of a request in it.
 func (s *Service) take(peer contact.ODID, h heard) (is contact.Admission, err error) {
-	idle := false
+	idle, leaps := false, false
 	err = s.cfg.DB.View(func(tx *store.Tx) error {
 		e, err := load(tx, peer)
 		if err != nil {
 			return err
 		}
+		leaps = h.mine != nil && contact.Judge(e.row.Theirs, e.row.Marks, *h.Mine, *h.mine) == contact.Leaping
 		d, _, err := e.details(tx)
 		idle = err == nil && !news(&e, d, h)
 		return err
 	})
+	if leaps {
+		s.log.Debug("relation: a statement numbered too far ahead is not taken", "peer", peer.Short(), "seq", h.mine.Seq)
+	}
 	if err != nil || idle {
 		return contact.Discard, err
 	}
