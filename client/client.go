@@ -86,6 +86,11 @@ func (c *Client) Events() contactsv1connect.EventsServiceClient {
 	return contactsv1connect.NewEventsServiceClient(c.transport(), baseURL, limits())
 }
 
+// Page returns the call that lets a browser into the Contacts page.
+func (c *Client) Page() contactsv1connect.PageServiceClient {
+	return contactsv1connect.NewPageServiceClient(c.transport(), baseURL, limits())
+}
+
 // Close drops idle connections. The client can be used again.
 func (c *Client) Close() { c.transport().CloseIdleConnections() }
 

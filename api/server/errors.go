@@ -93,6 +93,8 @@ func answers() []answer {
 		{is: transport.ErrRefused, code: away, reason: "peer_refused", text: "the other device turned this one away"},
 		{is: transport.ErrClosed, code: away, reason: "stopping", text: errStopping.Error(), hint: "start it with: contactsd"},
 
+		{is: errPageOff, code: now, reason: "page_off", hint: "start the daemon without --page=off"},
+
 		{is: errStopping, code: away, reason: "stopping", hint: "start it with: contactsd"},
 		{is: context.Canceled, code: connect.CodeCanceled, reason: "canceled", text: "interrupted"},
 		{is: context.DeadlineExceeded, code: connect.CodeDeadlineExceeded, reason: "timeout", text: "no answer in time", hint: "try again with a longer --timeout"},

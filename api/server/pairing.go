@@ -66,6 +66,7 @@ func codeOf(shown pairing.Shown, now time.Time) *contactsv1.Code {
 		c.ExpiresAt = stamp(shown.ExpiresAt)
 		c.SecondsLeft = uint32(max(0, shown.ExpiresAt.Sub(now)) / time.Second)
 	}
+	c.NextAt = stamp(shown.SwitchesAt)
 	switch {
 	case shown.Accepts == pairing.SixDigits:
 	case shown.ShortAt.IsZero():

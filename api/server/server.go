@@ -45,6 +45,9 @@ type Config struct {
 	Store   string // path of the store that Node works on, may be empty
 	Version string // of the daemon
 	Log     *slog.Logger
+	// OpenPage makes a login of the Contacts page, in a file if asked to; nil without
+	// a page.
+	OpenPage func(file bool) (Login, error)
 }
 
 // Server is the local API of one node.
@@ -60,6 +63,8 @@ type Server struct {
 	calls   sync.RWMutex // held for reading during each call
 	counts  callCounts
 	paging  paging
+
+	openPage func(file bool) (Login, error) // nil without a page
 
 	stopping context.Context // ends when Run's context does; streams watch it
 	stop     context.CancelFunc
@@ -81,6 +86,8 @@ func New(cfg Config) (*Server, error) {
 		version: cmp.Or(cfg.Version, "devel"),
 		log:     cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
 		ready:   make(chan struct{}),
+
+		openPage: cfg.OpenPage,
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.http = s.routes()
@@ -108,6 +115,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle(contactsv1connect.NewPresenceServiceHandler(presences{s}, opts...))
 	mux.Handle(contactsv1connect.NewMessagesServiceHandler(messages{s}, append(opts, connect.WithReadMaxBytes(maxBatchRequest))...))
 	mux.Handle(contactsv1connect.NewEventsServiceHandler(events{s}, opts...))
+	mux.Handle(contactsv1connect.NewPageServiceHandler(page{s}, opts...))
 	mux.HandleFunc("GET /v1/events", s.serveEvents)
 	mux.HandleFunc("GET /metrics", s.serveMetrics)
 	calls := s.giveReasons(mux)

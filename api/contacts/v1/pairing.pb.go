@@ -125,7 +125,10 @@ type Code struct {
 	// When codes of six digits are accepted again after day_limit.
 	SixDigitsAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=six_digits_at,json=sixDigitsAt,proto3" json:"six_digits_at,omitempty"`
 	// contacts:ODID?name=NAME&addr=ADDRESS#SECRET. Whoever has it can pair, once.
-	Link          string `protobuf:"bytes,8,opt,name=link,proto3" json:"link,omitempty"`
+	Link string `protobuf:"bytes,8,opt,name=link,proto3" json:"link,omitempty"`
+	// When another code is shown in its place; this one is accepted until expires_at all
+	// the same. Absent for a link.
+	NextAt        *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=next_at,json=nextAt,proto3" json:"next_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -214,6 +217,13 @@ func (x *Code) GetLink() string {
 		return x.Link
 	}
 	return ""
+}
+
+func (x *Code) GetNextAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextAt
+	}
+	return nil
 }
 
 // Waiting lists the devices that try to pair, from the third wrong code on, the
@@ -651,7 +661,7 @@ const file_contacts_v1_pairing_proto_rawDesc = "" +
 	"\vpermissions\x18\x02 \x03(\tR\vpermissions\x12\x12\n" +
 	"\x04link\x18\x03 \x01(\bR\x04link\x12!\n" +
 	"\fno_addresses\x18\x04 \x01(\bR\vnoAddresses\x12\x12\n" +
-	"\x04only\x18\x05 \x01(\tR\x04only\"\x90\x02\n" +
+	"\x04only\x18\x05 \x01(\tR\x04only\"\xc5\x02\n" +
 	"\x04Code\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06digits\x18\x02 \x01(\tR\x06digits\x129\n" +
@@ -661,7 +671,8 @@ const file_contacts_v1_pairing_proto_rawDesc = "" +
 	"\aaccepts\x18\x05 \x01(\tR\aaccepts\x12\x10\n" +
 	"\x03why\x18\x06 \x01(\tR\x03why\x12>\n" +
 	"\rsix_digits_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vsixDigitsAt\x12\x12\n" +
-	"\x04link\x18\b \x01(\tR\x04link\"?\n" +
+	"\x04link\x18\b \x01(\tR\x04link\x123\n" +
+	"\anext_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06nextAt\"?\n" +
 	"\aWaiting\x124\n" +
 	"\adevices\x18\x01 \x03(\v2\x1a.contacts.v1.WaitingDeviceR\adevices\"\x98\x01\n" +
 	"\rWaitingDevice\x12\x12\n" +
@@ -720,23 +731,24 @@ var file_contacts_v1_pairing_proto_goTypes = []any{
 var file_contacts_v1_pairing_proto_depIdxs = []int32{
 	9,  // 0: contacts.v1.Code.expires_at:type_name -> google.protobuf.Timestamp
 	9,  // 1: contacts.v1.Code.six_digits_at:type_name -> google.protobuf.Timestamp
-	3,  // 2: contacts.v1.Waiting.devices:type_name -> contacts.v1.WaitingDevice
-	9,  // 3: contacts.v1.WaitingDevice.at:type_name -> google.protobuf.Timestamp
-	1,  // 4: contacts.v1.ShowCodeResponse.code:type_name -> contacts.v1.Code
-	10, // 5: contacts.v1.ShowCodeResponse.paired:type_name -> contacts.v1.Contact
-	2,  // 6: contacts.v1.ShowCodeResponse.waiting:type_name -> contacts.v1.Waiting
-	10, // 7: contacts.v1.EnterCodeResponse.contact:type_name -> contacts.v1.Contact
-	0,  // 8: contacts.v1.PairingService.ShowCode:input_type -> contacts.v1.ShowCodeRequest
-	5,  // 9: contacts.v1.PairingService.ServeOnly:input_type -> contacts.v1.ServeOnlyRequest
-	7,  // 10: contacts.v1.PairingService.EnterCode:input_type -> contacts.v1.EnterCodeRequest
-	4,  // 11: contacts.v1.PairingService.ShowCode:output_type -> contacts.v1.ShowCodeResponse
-	6,  // 12: contacts.v1.PairingService.ServeOnly:output_type -> contacts.v1.ServeOnlyResponse
-	8,  // 13: contacts.v1.PairingService.EnterCode:output_type -> contacts.v1.EnterCodeResponse
-	11, // [11:14] is the sub-list for method output_type
-	8,  // [8:11] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	9,  // 2: contacts.v1.Code.next_at:type_name -> google.protobuf.Timestamp
+	3,  // 3: contacts.v1.Waiting.devices:type_name -> contacts.v1.WaitingDevice
+	9,  // 4: contacts.v1.WaitingDevice.at:type_name -> google.protobuf.Timestamp
+	1,  // 5: contacts.v1.ShowCodeResponse.code:type_name -> contacts.v1.Code
+	10, // 6: contacts.v1.ShowCodeResponse.paired:type_name -> contacts.v1.Contact
+	2,  // 7: contacts.v1.ShowCodeResponse.waiting:type_name -> contacts.v1.Waiting
+	10, // 8: contacts.v1.EnterCodeResponse.contact:type_name -> contacts.v1.Contact
+	0,  // 9: contacts.v1.PairingService.ShowCode:input_type -> contacts.v1.ShowCodeRequest
+	5,  // 10: contacts.v1.PairingService.ServeOnly:input_type -> contacts.v1.ServeOnlyRequest
+	7,  // 11: contacts.v1.PairingService.EnterCode:input_type -> contacts.v1.EnterCodeRequest
+	4,  // 12: contacts.v1.PairingService.ShowCode:output_type -> contacts.v1.ShowCodeResponse
+	6,  // 13: contacts.v1.PairingService.ServeOnly:output_type -> contacts.v1.ServeOnlyResponse
+	8,  // 14: contacts.v1.PairingService.EnterCode:output_type -> contacts.v1.EnterCodeResponse
+	12, // [12:15] is the sub-list for method output_type
+	9,  // [9:12] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_pairing_proto_init() }
