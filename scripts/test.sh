@@ -31,6 +31,7 @@ need gcc gcc         # the race detector links with it
 need ip iproute2     # tests that need a network of their own
 need mkfs.xfs xfsprogs   # simulated power cuts, as root
 need mkfs.ext4 e2fsprogs # the same
+need chromium chromium   # the page, in a browser
 go version
 
 step gofmt

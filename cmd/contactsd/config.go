@@ -20,6 +20,7 @@ import (
 type config struct {
 	Listen   []string `toml:"listen"`    // multiaddrs; port 0 chooses one and keeps it
 	MDNS     bool     `toml:"mdns"`      // find devices of the same LAN
+	Page     string   `toml:"page"`      // 127.0.0.1:PORT, auto for a port of its own, off
 	LogLevel string   `toml:"log_level"` // debug, info, warn, error
 }
 
@@ -27,6 +28,7 @@ func defaults() config {
 	c := config{
 		Listen:   []string{"/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0"},
 		MDNS:     true,
+		Page:     pageAuto,
 		LogLevel: "info",
 	}
 	if hasIPv6() {
@@ -58,7 +60,7 @@ func loadConfig(path string, named bool, flags *pflag.FlagSet, env func(string) 
 	case err != nil:
 		return c, fmt.Errorf("configuration %s: %w", path, err)
 	case len(meta.Undecoded()) > 0:
-		return c, hinted{fmt.Errorf("configuration %s: unknown key %q", path, meta.Undecoded()[0].String()), "there are listen, mdns and log_level"}
+		return c, hinted{fmt.Errorf("configuration %s: unknown key %q", path, meta.Undecoded()[0].String()), "there are listen, mdns, page and log_level"}
 	}
 	if v, ok := env("CONTACTSD_LISTEN"); ok && v != "" {
 		c.Listen = strings.Fields(strings.ReplaceAll(v, ",", " "))
@@ -67,6 +69,9 @@ func loadConfig(path string, named bool, flags *pflag.FlagSet, env func(string) 
 		if c.MDNS, err = strconv.ParseBool(v); err != nil {
 			return c, fmt.Errorf("CONTACTSD_MDNS: %q is neither true nor false", v)
 		}
+	}
+	if v, ok := env("CONTACTSD_PAGE"); ok && v != "" {
+		c.Page = v
 	}
 	if v, ok := env("CONTACTSD_LOG_LEVEL"); ok && v != "" {
 		c.LogLevel = v
@@ -77,10 +82,13 @@ func loadConfig(path string, named bool, flags *pflag.FlagSet, env func(string) 
 	if flags.Changed("mdns") {
 		c.MDNS, _ = flags.GetBool("mdns")
 	}
+	if flags.Changed("page") {
+		c.Page, _ = flags.GetString("page")
+	}
 	if flags.Changed("log-level") {
 		c.LogLevel, _ = flags.GetString("log-level")
 	}
-	return c, nil
+	return c, checkPage(c.Page)
 }
 
 // logger writes to stderr at the configured level.

@@ -10,7 +10,7 @@ import (
 
 func TestConfigurationOrder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.toml")
-	if err := os.WriteFile(file, []byte("listen = [\"/ip4/127.0.0.1/tcp/1\"]\nmdns = false\nlog_level = \"warn\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("listen = [\"/ip4/127.0.0.1/tcp/1\"]\nmdns = false\npage = \"off\"\nlog_level = \"warn\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -21,17 +21,17 @@ func TestConfigurationOrder(t *testing.T) {
 		named string
 	}{
 		{"defaults", nil, nil, defaults(), ""},
-		{"file over defaults", nil, nil, config{[]string{"/ip4/127.0.0.1/tcp/1"}, false, "warn"}, file},
+		{"file over defaults", nil, nil, config{[]string{"/ip4/127.0.0.1/tcp/1"}, false, "off", "warn"}, file},
 		{
 			"environment over file", nil,
-			map[string]string{"CONTACTSD_LISTEN": "/ip4/127.0.0.1/tcp/2, /ip4/127.0.0.1/tcp/3", "CONTACTSD_MDNS": "true"},
-			config{[]string{"/ip4/127.0.0.1/tcp/2", "/ip4/127.0.0.1/tcp/3"}, true, "warn"}, file,
+			map[string]string{"CONTACTSD_LISTEN": "/ip4/127.0.0.1/tcp/2, /ip4/127.0.0.1/tcp/3", "CONTACTSD_MDNS": "true", "CONTACTSD_PAGE": "auto"},
+			config{[]string{"/ip4/127.0.0.1/tcp/2", "/ip4/127.0.0.1/tcp/3"}, true, "auto", "warn"}, file,
 		},
 		{
 			"flags over all",
-			[]string{"--listen=/ip4/127.0.0.1/tcp/4", "--mdns=false", "--log-level=error"},
+			[]string{"--listen=/ip4/127.0.0.1/tcp/4", "--mdns=false", "--page=127.0.0.1:0", "--log-level=error"},
 			map[string]string{"CONTACTSD_LISTEN": "/ip4/127.0.0.1/tcp/2", "CONTACTSD_MDNS": "true", "CONTACTSD_LOG_LEVEL": "debug"},
-			config{[]string{"/ip4/127.0.0.1/tcp/4"}, false, "error"}, file,
+			config{[]string{"/ip4/127.0.0.1/tcp/4"}, false, "127.0.0.1:0", "error"}, file,
 		},
 	}
 	for _, test := range tests {

@@ -70,7 +70,7 @@ func probed(t *testing.T) (*node.Node, *prober) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := start(h, config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}}, slog.New(slog.DiscardHandler))
+	d, err := start(h, config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Page: pageOff}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

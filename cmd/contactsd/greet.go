@@ -18,10 +18,14 @@ import (
 // greet tells whoever started the daemon what it is and what to do next, with
 // ctl as the command that reaches it. On a terminal it also shows one code, until
 // a device has paired by it or nobody did in a few minutes.
-func greet(ctx context.Context, out *os.File, n *node.Node, socket, ctl string) {
+func greet(ctx context.Context, out *os.File, d *device, socket, ctl string) {
+	n := d.node
 	fmt.Fprintf(out, "This device  %s\n", n.Identity.Self())
 	fmt.Fprintf(out, "Its name     %s   (%s profile set name=…)\n", n.Name(), ctl)
 	fmt.Fprintf(out, "Socket       %s\n", socket)
+	if d.page != nil {
+		fmt.Fprintf(out, "Its page     %s   (%s open)\n", d.page.URL(), ctl)
+	}
 	if !term.IsTerminal(int(out.Fd())) {
 		return
 	}

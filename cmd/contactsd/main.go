@@ -83,7 +83,8 @@ contactsctl talks to it through its socket.
 Started on a terminal it also shows a code to pair a device with.
 
 Settings come from flags, then the environment (CONTACTSD_HOME,
-CONTACTSD_LISTEN, CONTACTSD_MDNS, CONTACTSD_LOG_LEVEL), then config.toml.`,
+CONTACTSD_LISTEN, CONTACTSD_MDNS, CONTACTSD_PAGE, CONTACTSD_LOG_LEVEL), then
+config.toml.`,
 		Example: `  contactsd
   contactsd --home /tmp/ana --listen /ip4/127.0.0.1/tcp/0 --mdns=false
   contactsd check
@@ -103,6 +104,7 @@ CONTACTSD_LISTEN, CONTACTSD_MDNS, CONTACTSD_LOG_LEVEL), then config.toml.`,
 	f.StringVar(&opt.config, "config", "", "configuration `FILE` (default config.toml of the home)")
 	f.StringArray("listen", nil, "`ADDRESS` to listen on, a multiaddr, repeatable; port 0 chooses one and keeps it")
 	f.Bool("mdns", true, "find devices on the local network, and be found; --mdns=false for neither")
+	f.String("page", pageAuto, "`ADDRESS` of the Contacts page, 127.0.0.1:PORT; auto for a port of its own, off for no page")
 	f.String("log-level", "", "`LEVEL` of the log: debug, info, warn or error (default info)")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{hinted{err, "see: " + cmd.CommandPath() + " --help"}}

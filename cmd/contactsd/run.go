@@ -10,10 +10,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/pflag"
 
-	"contactsd/api/server"
 	"contactsd/internal/heap"
 	"contactsd/internal/home"
-	"contactsd/node"
 	"contactsd/transport/p2p"
 )
 
@@ -65,9 +63,9 @@ func run(ctx context.Context, opt runOptions) (err error) {
 	}
 	hello := func(ctx context.Context) {
 		log.Debug("started", "took", time.Since(began))
-		greet(ctx, os.Stdout, d.node, h.Socket, ctl)
+		greet(ctx, os.Stdout, d, h.Socket, ctl)
 	}
-	return serve(ctx, d.node, d.api, hello, func(ctx context.Context) {
+	return serve(ctx, d, hello, func(ctx context.Context) {
 		if err := d.network.Rehearse(ctx); err != nil {
 			log.Debug("this device does not reach itself", "err", err)
 		}
@@ -81,22 +79,28 @@ const warmAfter = 100 * time.Millisecond
 // serve runs the device and its API until ctx ends or one of them fails. Once
 // both are there it says hello and, a little later, warms up, so that whoever
 // comes then waits no longer than the next.
-func serve(ctx context.Context, n *node.Node, api *server.Server, hello, warm func(context.Context)) error {
+func serve(ctx context.Context, d *device, hello, warm func(context.Context)) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var parts sync.WaitGroup
-	var nodeErr, apiErr error
+	var nodeErr, apiErr, pageErr error
 	parts.Go(func() {
 		defer stop()
-		nodeErr = n.Run(ctx)
+		nodeErr = d.node.Run(ctx)
 	})
 	parts.Go(func() {
 		defer stop()
-		apiErr = api.Run(ctx)
+		apiErr = d.api.Run(ctx)
 	})
+	if d.page != nil {
+		parts.Go(func() {
+			defer stop()
+			pageErr = d.page.Run(ctx)
+		})
+	}
 	parts.Go(func() {
 		select {
-		case <-api.Ready():
+		case <-d.api.Ready():
 		case <-ctx.Done():
 			return
 		}
@@ -113,5 +117,5 @@ func serve(ctx context.Context, n *node.Node, api *server.Server, hello, warm fu
 		daemon.SdNotify(false, daemon.SdNotifyStopping)
 	})
 	parts.Wait()
-	return errors.Join(nodeErr, apiErr)
+	return errors.Join(nodeErr, apiErr, pageErr)
 }

@@ -16,6 +16,7 @@ import (
 	"contactsd/store"
 	"contactsd/transport"
 	"contactsd/transport/p2p"
+	"contactsd/web"
 )
 
 // device is what a start makes of a home.
@@ -24,6 +25,7 @@ type device struct {
 	network *p2p.Transport
 	node    *node.Node
 	api     *server.Server
+	page    *web.Server // nil if it is off
 }
 
 // start makes the device of a home. What takes long is done at once: the network
@@ -60,11 +62,19 @@ func start(h home.Home, cfg config, log *slog.Logger) (d *device, err error) {
 		if err != nil {
 			return err
 		}
-		d.api, err = server.New(server.Config{Node: d.node, Socket: h.Socket, Store: h.Store, Version: version, Log: log})
+		if d.page, err = newPage(cfg.Page, id.Self(), h, log); err != nil {
+			return err
+		}
+		d.api, err = server.New(server.Config{
+			Node: d.node, Socket: h.Socket, Store: h.Store, Version: version, Log: log, OpenPage: opener(d.page),
+		})
 		return err
 	})
 	if err != nil {
 		err = errors.Join(err, d.network.Close())
+		if d.page != nil {
+			err = errors.Join(err, d.page.Close())
+		}
 		if d.db != nil {
 			err = errors.Join(err, d.db.Close())
 		}

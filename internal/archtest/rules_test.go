@@ -42,6 +42,8 @@ var inside = []struct {
 		"the schema is shared with clients, so it drags nothing of the daemon along"},
 	{"client", []string{"api", "api/contacts/...", "contact", "internal/codec", "internal/home"},
 		"a client speaks the API and links nothing of the daemon"},
+	{"web", []string{"api", "api/contacts/...", "client", "contact"},
+		"the page speaks through client only, like any other program"},
 	{"internal/home", nil,
 		"where a home is, both the daemon and its clients must know"},
 	{"cmd/contactsctl", []string{"api", "api/contacts/...", "client", "contact", "internal/home"},
@@ -68,14 +70,14 @@ var outside = []struct {
 	{"go.etcd.io/bbolt", []string{"store", "internal/bench"}, "what is on disk goes through typed tables and group commit; the bench measures what it costs without"},
 	{"github.com/flynn/noise", []string{"pairing"}, "one place does the handshake"},
 	{"github.com/pquerna/otp", []string{"pairing"}, "one place knows codes"},
-	{"github.com/boombuler/", []string{"cmd/contactsctl"}, "a QR code is drawn for whoever looks at a terminal"},
+	{"github.com/boombuler/", []string{"cmd/contactsctl", "web"}, "a QR code is drawn for whoever looks, at a terminal or the page"},
 	{"github.com/gtank/ristretto255", []string{"pairing"}, "one place does the PAKE"},
 	{"github.com/spf13/", []string{"cmd/contactsctl", "cmd/contactsd"}, "flags belong to commands"},
 	{"github.com/BurntSushi/toml", []string{"cmd/contactsd"}, "the configuration file belongs to the daemon's command"},
 	{"github.com/fxamacker/cbor", []string{"internal/codec"}, "there is one dialect of CBOR"},
 	{"filippo.io/edwards25519", []string{"contact"}, "curve points are judged once, as an ODID is made"},
 	{"connectrpc.com/connect", []string{"api/...", "client", "cmd/contactsctl", "cmd/contactsd", "internal/..."}, "features don't know that they are called over HTTP"},
-	{"google.golang.org/protobuf", []string{"api/...", "client", "cmd/...", "internal/..."}, "features don't know the API's messages"},
+	{"google.golang.org/protobuf", []string{"api/...", "client", "cmd/...", "internal/...", "web"}, "features don't know the API's messages"},
 }
 
 // closed are libraries that must not be linked, however indirectly.

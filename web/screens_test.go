@@ -1,0 +1,96 @@
+package web_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	contactsv1 "contactsd/api/contacts/v1"
+)
+
+// testScreens looks at each screen, light and dark, wide and narrow, with axe-core, and
+// with -shots takes pictures.
+func testScreens(t *testing.T, w world) {
+	ana, bob := w.person(t, "Ana Silva"), w.person(t, "Bob")
+	rules := axe(t)
+	ana.opens()
+	look := func(name string) {
+		t.Helper()
+		for _, view := range []struct {
+			name          string
+			width, height int64
+			colours       string
+		}{{"wide", 1280, 800, "light"}, {"wide", 1280, 800, "dark"}, {"narrow", 320, 640, "dark"}, {"narrow", 320, 640, "light"}} {
+			where := name + "-" + view.name + "-" + view.colours
+			ana.size(view.width, view.height)
+			ana.colours(view.colours)
+			ana.shot(where)
+			if view.name == "narrow" && view.colours == "light" {
+				continue // the same elements, in colours that were looked at
+			}
+			ana.accessible(rules, where)
+			ana.fits(where)
+		}
+		ana.size(1280, 800)
+	}
+	look("first")
+
+	ana.presses("Show my code")
+	ana.until(`document.querySelector('.ring .digits')`)
+	look("code")
+	code := strings.TrimSpace(ana.text(".ring .digits"))
+	at, err := ana.Address(t.Context(), "/tcp/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.Pairing().EnterCode(t.Context(), &contactsv1.EnterCodeRequest{Code: code, At: at}); err != nil {
+		t.Fatal(err)
+	}
+	ana.sees("#code", "Bob is now a trusted contact")
+	look("paired")
+	for _, c := range []struct{ odid, remark string }{
+		{"odid1qvpw2lx9mkj6sn4flqzr5ha3s5a7r6mgy8kmlp0pmrdnx8p9c4tsq0cfcy", "Carla"},
+	} {
+		ana.Contacts().AddContact(t.Context(), &contactsv1.AddContactRequest{Odid: c.odid, Remark: c.remark})
+	}
+	for i, text := range []string{"Hi Ana! The bread is in the oven.", "שלום, מה שלומך?"} {
+		if _, err := bob.Messages().SendMessage(t.Context(), &contactsv1.SendMessageRequest{Contact: ana.ODID, Text: text}); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	ana.goes("/c/" + bob.ODID)
+	ana.sees("#log", "oven")
+	ana.types("#text", "On my way. Shall I bring cheese?")
+	ana.clicks(".compose button")
+	ana.sees("#log .out", "Delivered")
+	bob.Stop(9)
+	ana.types("#text", "I am at the door")
+	ana.clicks(".compose button")
+	ana.sees("#log .out", "Waiting")
+	look("chat")
+	ana.goes("/")
+	look("home")
+	ana.goes("/pair")
+	ana.types("#code-in", "12")
+	ana.presses("Pair")
+	ana.sees("#enter", "not a code")
+	ana.presses("Add by ODID instead")
+	look("add")
+	ana.presses("Show a link and QR")
+	ana.until(`document.querySelector('.qr')`)
+	look("link")
+	ana.goes("/c/" + bob.ODID + "/about")
+	ana.presses("Block")
+	look("about")
+	ana.goes("/settings")
+	look("settings")
+	ana.goes("/blocked")
+	look("blocked-none")
+	if _, err := ana.Contacts().BlockContacts(t.Context(), &contactsv1.BlockContactsRequest{Contacts: []string{bob.ODID}}); err != nil {
+		t.Fatal(err)
+	}
+	ana.goes("/blocked")
+	look("blocked")
+	ana.goes(fmt.Sprintf("/c/%s", strings.Repeat("x", 20)))
+	look("failed")
+}

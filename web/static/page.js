@@ -1,0 +1,82 @@
+// What HTML and htmx can't do: the ring that runs down, where the focus goes, what a
+// part that refreshes itself has to tell, and Enter to send.
+'use strict';
+(() => {
+  const $ = (sel, in_ = document) => in_.querySelector(sel);
+  const calm = matchMedia('(prefers-reduced-motion: reduce)');
+
+  // The ring: what is left of it is the time that a code is shown, of 30 seconds.
+  function ring(el) {
+    const end = performance.now() + el.dataset.left * 1000;
+    const run = $('.run', el), words = $('[data-seconds]', el.parentNode);
+    const draw = () => {
+      if (!el.isConnected) return;
+      const left = Math.max(0, end - performance.now()) / 1000;
+      run.style.strokeDashoffset = 100 - 100 * left / 30;
+      if (words) words.textContent = Math.ceil(left);
+      if (left > 0) setTimeout(draw, calm.matches ? 1000 : 100);
+    };
+    draw();
+  }
+
+  const atEnd = el => el.scrollHeight - el.scrollTop - el.clientHeight < 80;
+  const toEnd = el => { el.scrollTop = el.scrollHeight; };
+
+  // Marks where one is, on the list and among the screens.
+  function here() {
+    const at = location.pathname.replace(/\/about$/, '');
+    for (const a of document.querySelectorAll('.side a')) {
+      if (a.getAttribute('href') === at) a.setAttribute('aria-current', 'page');
+      else a.removeAttribute('aria-current');
+    }
+  }
+
+  function ready(el) {
+    if (el.matches?.('[data-left]')) ring(el);
+    el.querySelectorAll?.('[data-left]').forEach(ring);
+    here();
+  }
+
+  let stick = true;
+  document.addEventListener('htmx:config:request', e => {
+    const {ctx} = e.detail, el = ctx.sourceElement;
+    if (el.id === 'list') ctx.request.body.set('n', el.childElementCount);
+    if (el.id === 'log') {
+      ctx.request.body.set('n', el.childElementCount);
+      ctx.request.body.set('first', el.firstElementChild?.id.slice(2) || '');
+    }
+  });
+  document.addEventListener('htmx:before:swap', () => {
+    const log = $('#chat-scroll');
+    stick = log && atEnd(log);
+  });
+  document.addEventListener('htmx:after:swap', e => {
+    const {ctx} = e.detail, log = $('#chat-scroll');
+    ready(document.body);
+    if (ctx.target?.id === 'main') {
+      if (log) toEnd(log);
+      ($('#main [autofocus]') || $('#main h1') || $('#main')).focus({preventScroll: true});
+    } else if (log && (stick || ctx.sourceElement?.matches?.('.compose'))) {
+      toEnd(log);
+      if (ctx.sourceElement?.matches?.('.compose')) $('#text')?.focus();
+    }
+  });
+  document.addEventListener('htmx:sse:error', () => { $('#lost').hidden = false; });
+  document.addEventListener('sync', () => { $('#lost').hidden = true; });
+
+  document.addEventListener('keydown', e => {
+    if (e.key === 'Enter' && !e.shiftKey && !e.isComposing && e.target.matches?.('.compose textarea')) {
+      e.preventDefault();
+      e.target.form.requestSubmit();
+    }
+  });
+  document.addEventListener('click', e => {
+    const what = e.target.closest?.('[data-copy]');
+    if (!what) return;
+    const from = $(what.dataset.copy);
+    navigator.clipboard.writeText(from.value ?? from.textContent).then(() => { what.textContent = 'Copied'; });
+  });
+  ready(document.body);
+  const log = $('#chat-scroll');
+  if (log) toEnd(log);
+})();

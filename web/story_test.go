@@ -1,0 +1,155 @@
+package web_test
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/identity"
+)
+
+// acts counts what a person does, so that pairing stays short.
+type acts struct {
+	*person
+	n int
+}
+
+func (a *acts) presses(label string) {
+	a.n++
+	a.person.presses(label)
+}
+
+func (a *acts) types(into, text string) {
+	a.n++
+	a.person.types(into, text)
+}
+
+// maxActs is how many it may take on each side to pair.
+const maxActs = 4
+
+// testStory is two people who have never seen the page, each with a device and a window.
+func testStory(t *testing.T, w world) {
+	ana, bob := w.person(t, "Ana"), w.person(t, "Bob")
+	at, err := ana.Address(t.Context(), "/tcp/")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// They pair, in view of both.
+	shows, enters := &acts{person: ana, n: 1}, &acts{person: bob, n: 1} // opening the page
+	ana.opens()
+	shows.presses("Show my code")
+	code := ana.text(".ring .digits")
+	bob.opens()
+	// Tests look for nobody on the network, which is one act more.
+	bob.presses("Not on the same network?")
+	bob.types("#at", at)
+	enters.types("#code-in", code)
+	enters.presses("Pair")
+	bob.sees("#enter", "Ana is now a trusted contact.")
+	ana.sees("#show", "Bob is now a trusted contact.")
+	if shows.n > maxActs || enters.n > maxActs {
+		t.Errorf("pairing takes %d and %d acts", shows.n, enters.n)
+	}
+	ana.sees("#list", "Bob")
+	bob.sees("#list", "Ana")
+
+	// Ana writes; it shows at Bob's, who looks at her.
+	ana.presses("Write to Bob")
+	ana.sees(".head", "Bob")
+	bob.presses("Write to Ana")
+	bob.sees(".head", "Ana")
+	ana.types("#text", "The bread is in the oven.\n") // Enter sends
+	bob.sees("#log .in", "The bread is in the oven.")
+	ana.sees("#log .out", "Delivered")
+	bob.sees(".head", "Online")
+
+	// Presence.
+	bob.does(chromedp.SetValue(chromedp.CSS("#state"), "busy"), chromedp.Evaluate[chromedp.Void](`document.getElementById('state').dispatchEvent(new Event('change', {bubbles: true}))`))
+	ana.sees(".head", "Busy")
+	ana.sees("#list", "Busy")
+
+	// Bob's device goes away. What is written waits, one can be taken back, and the
+	// rest arrives when it is there again.
+	bob.Stop(syscall.SIGTERM)
+	ana.until(`!document.querySelector('.head').innerText.includes('Busy')`)
+	ana.types("#text", "Shall I bring cheese?\n")
+	ana.sees("#log .out.queued", "Shall I bring cheese?")
+	ana.types("#text", "Forget it\n")
+	ana.sees("#log .out.queued", "Forget it")
+	ana.clicks(`//li[contains(., "Forget it")]//button`)
+	ana.sees("#log .out.cancelled", "Forget it")
+	bob.sees("#lost", "stopped")
+	bob.up()
+	ana.until(`[...document.querySelectorAll('#log .out')].some(e => e.innerText.includes('cheese') && e.innerText.includes('Delivered'))`)
+	bob.opens() // a daemon that was stopped has forgotten who was logged in
+	bob.clicks("#list a")
+	bob.sees("#log .in", "Shall I bring cheese?")
+
+	// Ana gives Bob a name of her own, takes a permission back, and searches.
+	ana.clicks(".head .button")
+	ana.sees("#about-state", "You two paired")
+	ana.types("#remark", "Bobby")
+	ana.clicks(`//form[.//input[@id="remark"]]//button`)
+	ana.sees("#remark-fault", "Saved")
+	ana.sees("#list", "Bobby")
+	ana.clicks(`button[aria-label="Withdraw: See presence"]`)
+	ana.until(`!document.querySelector('button[aria-label="Withdraw: See presence"]')`)
+	ana.types("#q", "nobody like that")
+	ana.sees("#list", "Nobody is called")
+	ana.does(chromedp.Evaluate[chromedp.Void](`document.getElementById('q').select()`))
+	ana.types("#q", "obb") // in the place of what is selected
+	ana.sees("#list", "Bobby")
+
+	// Ana blocks Bob, and lets him be again.
+	ana.presses("Block")
+	ana.presses("Block Bobby")
+	ana.sees("#main", "Unblock")
+	ana.until(`!document.querySelector('#list a')`)
+	ana.presses("Unblock")
+	ana.sees("#main", "Nobody is blocked")
+	ana.sees("#list", "Bobby")
+
+	// Back goes back.
+	ana.does(chromedp.NavigateBack())
+	ana.sees("h1", "Bobby")
+}
+
+// many is how long the list of testManyContacts is.
+const many = 3000
+
+// testManyContacts scrolls and filters a long list.
+func testManyContacts(t *testing.T, w world) {
+	ana := w.person(t, "Ana")
+	for i := range many {
+		id, err := identity.Generate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		add := &contactsv1.AddContactRequest{Odid: id.Self().String(), Remark: fmt.Sprintf("Contact %04d", i)}
+		if _, err := ana.Contacts().AddContact(t.Context(), add); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ana.opens()
+	ana.sees("#list", "Contact 0000")
+	rows := func() int {
+		return gets(ana, chromedp.Evaluate[int](`document.querySelectorAll('#list > li > a[href^="/c/"]').length`))
+	}
+	if n := rows(); n > 200 {
+		t.Errorf("%d rows at once", n)
+	}
+	if n := gets(ana, chromedp.Evaluate[int](`performance.getEntriesByType('navigation').concat(performance.getEntriesByType('resource')).reduce((n, e) => n + e.transferSize, 0)`)); n > 150_000 {
+		t.Errorf("the page is %d bytes, at most 150,000", n)
+	}
+	// Whoever scrolls to the end gets there.
+	ana.until(fmt.Sprintf(`(document.getElementById('scroll').scrollTop = 1e9, document.getElementById('list').lastElementChild.innerText.includes('Contact %04d'))`, many-1))
+	if n := rows(); n != many {
+		t.Errorf("%d rows", n)
+	}
+	ana.types("#q", "contact 012")
+	ana.until(`document.querySelectorAll('#list > li').length === 10`)
+}
