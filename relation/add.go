@@ -166,7 +166,7 @@ func (s *Service) add(tx *store.Tx, e *entry, a Addition) (created bool, err err
 			return false, err
 		}
 	}
-	if err := s.issue(e, st.Meet(e.theirs)); err != nil {
+	if err := s.issue(e, e.meet(st)); err != nil {
 		return false, err
 	}
 	r, _, err := requests.Get(tx, e.peer[:])

@@ -158,5 +158,9 @@ func (s *Service) acknowledge(tx *store.Tx, e *entry, h heard) error {
 			return err
 		}
 	}
-	return s.issue(e, contact.TakeOver(s.next(e), *h.yours))
+	st := contact.TakeOver(s.next(e), *h.yours)
+	if err := s.askedBefore(tx, e.peer, st); err != nil {
+		return err
+	}
+	return s.issue(e, st)
 }

@@ -93,7 +93,7 @@ func (s *Service) Unblock(peer contact.ODID) error {
 			return err
 		}
 		if was {
-			if err := s.issue(&e, s.next(&e).List(contact.NoPermissions)); err != nil {
+			if err := s.issue(&e, e.meet(s.next(&e).List(contact.NoPermissions))); err != nil {
 				return err
 			}
 			e.row.Marks.AddedSeq = e.mine.Seq

@@ -43,7 +43,7 @@ func (s *Service) CommitPairing(tx *store.Tx, p Pairing) error {
 	if e.mine != nil && e.mine.Pair != nil && *e.mine.Pair != p.ID {
 		e.row.Marks.OldPair = e.mine.Pair
 	}
-	if err := s.issue(&e, s.next(&e).PairBy(p.ID, grants).Meet(e.theirs)); err != nil {
+	if err := s.issue(&e, e.meet(s.next(&e).PairBy(p.ID, grants))); err != nil {
 		return err
 	}
 	if was {

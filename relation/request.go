@@ -133,6 +133,21 @@ func (e *entry) decided(d contact.Digest) {
 	e.row.Asks.Answered = &d
 }
 
+// meet is what st, which lists e's device, says to an ask that stood before. One that
+// ended without an answer while the device was removed or blocked is rejected now: it
+// is on no list, and without an answer would stay open for who asked.
+func (e *entry) meet(st contact.Statement) contact.Statement {
+	st = st.Meet(e.theirs)
+	if contact.AskStateOf(e.theirs, &st) != contact.AskOpen {
+		return st
+	}
+	d, err := e.theirs.Ask.Digest()
+	if err != nil || e.row.Asks == nil || e.row.Asks.Answered == nil || *e.row.Asks.Answered != d {
+		return st
+	}
+	return st.Respond(d, contact.Rejected, contact.NoPermissions)
+}
+
 // refuse notes that the ask of e's device is decided without an answer: the device
 // was removed or blocked.
 func (e *entry) refuse() {
@@ -181,6 +196,19 @@ func (s *Service) trackSent(tx *store.Tx, e *entry) (gave contact.Permissions, e
 		return 0, err
 	}
 	return a.Gave, tellRequest(tx, became, e.peer, a.id(), outgoing, "")
+}
+
+// askedBefore notes the ask of a statement that was taken over from a life that is
+// lost: it may still be answered. What was granted with it alone is not known.
+func (s *Service) askedBefore(tx *store.Tx, peer contact.ODID, st contact.Statement) error {
+	if st.Ask == nil {
+		return nil
+	}
+	a, found, err := sentAsks.Get(tx, peer[:])
+	if err != nil || found && a.ID == st.Ask.ID {
+		return err
+	}
+	return sentAsks.Put(tx, peer[:], sentAsk{ID: st.Ask.ID, At: tx.Now().UnixMilli()})
 }
 
 // trackReceived follows the ask of the other device.
