@@ -34,37 +34,43 @@ func infinitive(what string) string {
 	return strings.TrimSuffix(verb, "s") + " " + rest
 }
 
-// decide does an act about another device that changes what its user holds of it.
-// change says what it makes of a standing, and whether the device does it.
-func (w *world) decide(a, b *host, what string, call func(*life) error, change func(standing) (standing, bool), also func(*belief)) bool {
+// decision is an act about another device that changes what its user holds of it.
+type decision struct {
+	what   string
+	call   func(*life) error
+	change func(standing) (standing, bool) // what it makes of a standing, and whether the device does it
+	gives  contact.Permissions             // at most, if it is not known whether it was done
+	done   func(*belief)                   // what else it changes, if it was; may be nil
+}
+
+// decide does an act of one user about another one.
+func (w *world) decide(a, b *host, d decision) bool {
 	l := a.up()
-	if l == nil {
+	if l == nil || l.isDead() {
 		return false
 	}
-	if l.isDead() {
-		return false
-	}
-	err := call(l)
-	sure := w.did(l, err, "%s %s", what, b.name)
+	err := d.call(l)
+	sure := w.did(l, err, "%s %s", d.what, b.name)
 	w.believe(a.i, b.i, func(have *belief) {
 		switch {
+		case sure && needless(err):
 		case !sure || err != nil && !refused(err):
-			have.mute, have.deaf = false, false
-			have.act(false, change)
+			have.give(d.gives)
+			have.act(false, d.change)
 		case err != nil: // it says what it is not
 			have.act(true, func(s standing) (standing, bool) {
-				_, done := change(s)
+				_, done := d.change(s)
 				return s, !done
 			})
 		default:
-			if also != nil {
-				also(have)
+			if d.done != nil {
+				d.done(have)
 			}
-			have.act(true, change)
+			have.act(true, d.change)
 		}
 		if len(have.now) == 0 {
 			w.mu.Unlock()
-			w.violate("list", "%s %s %s: %v, which can't be", a.name, what, b.name, err)
+			w.violate("list", "%s %s %s: %v, which can't be", a.name, d.what, b.name, err)
 			w.mu.Lock()
 			have.become([]standing{{}, {listed: true}, {blocked: true}})
 		}
@@ -77,19 +83,47 @@ func refused(err error) bool {
 	return errors.Is(err, relation.ErrBlocked) || errors.Is(err, relation.ErrNotFound)
 }
 
+// needless reports whether the error says that there is nothing to do.
+func needless(err error) bool {
+	var bad *contact.InvalidError
+	return errors.Is(err, relation.ErrRequest) || errors.As(err, &bad)
+}
+
 func add(w *world, s Step, a, b *host) bool {
-	fresh := false
-	return w.decide(a, b, "adds", func(l *life) error {
-		_, created, err := l.Relation.Add(b.self(), relation.AddOptions{OneWay: s.N%8 == 0})
-		fresh = created
-		return err
-	}, func(s standing) (standing, bool) {
-		s.listed, s.gone = true, false
-		return s, !s.blocked
-	}, func(have *belief) {
-		if fresh {
-			have.parting, have.mute, have.deaf = false, false, false // what was before is over
-		}
+	return w.adds(a, b, relation.AddOptions{OneWay: s.N%8 == 7})
+}
+
+// adds lists a device, and asks it for something if the options do.
+func (w *world) adds(a, b *host, opt relation.AddOptions) bool {
+	what, gives, lends := "adds", contact.AddedDefault, opt.Ask
+	if opt.Wording != "" {
+		what = fmt.Sprintf("asks for %v (%s) and adds", opt.Ask, opt.Wording)
+	}
+	if opt.OneWay {
+		gives, lends = contact.NoPermissions, contact.NoPermissions
+	}
+	w.agrees(a, b)
+	crossed, fresh := w.crossed(a, b), false
+	return w.decide(a, b, decision{
+		what: what,
+		call: func(l *life) error {
+			_, created, err := l.Relation.Add(b.self(), opt)
+			fresh = created
+			return err
+		},
+		change: func(s standing) (standing, bool) {
+			s.listed, s.gone = true, false
+			return s, !s.blocked
+		},
+		gives: gives | lends,
+		done: func(have *belief) {
+			if fresh { // what was before is over
+				have.parting, have.gave, have.lent = false, gives, contact.NoPermissions
+			}
+			if have.lend(lends); crossed {
+				have.lent = contact.NoPermissions
+			}
+		},
 	})
 }
 
@@ -107,54 +141,67 @@ func part(w *world, _ Step, a, b *host) bool {
 }
 
 func (w *world) remove(a, b *host, what string, both bool) bool {
-	return w.decide(a, b, what, func(l *life) error {
-		return l.Relation.Remove(b.self(), both)
-	}, func(s standing) (standing, bool) {
-		return standing{gone: true}, s.listed && !s.blocked
-	}, (*belief).drop)
+	return w.decide(a, b, decision{
+		what: what,
+		call: func(l *life) error { return l.Relation.Remove(b.self(), both) },
+		change: func(s standing) (standing, bool) {
+			return standing{gone: true}, s.listed && !s.blocked
+		},
+		done: (*belief).drop,
+	})
 }
 
 func block(w *world, _ Step, a, b *host) bool {
-	return w.decide(a, b, "blocks", func(l *life) error {
-		return l.Relation.Block(b.self())
-	}, func(s standing) (standing, bool) {
-		s.blocked = true
-		return s, true
-	}, (*belief).drop)
+	return w.decide(a, b, decision{
+		what: "blocks",
+		call: func(l *life) error { return l.Relation.Block(b.self()) },
+		change: func(s standing) (standing, bool) {
+			s.blocked = true
+			return s, true
+		},
+		done: (*belief).drop,
+	})
 }
 
 func unblock(w *world, _ Step, a, b *host) bool {
-	return w.decide(a, b, "unblocks", func(l *life) error {
-		if err := l.Relation.Unblock(b.self()); !errors.Is(err, relation.ErrNotFound) {
-			return err
-		}
-		return nil
-	}, func(s standing) (standing, bool) {
-		if s.blocked {
-			s.pair, s.blocked = 0, false
-		}
-		return s, true
-	}, func(have *belief) { have.mute, have.deaf = false, false })
+	defer w.welcomes(a)
+	return w.decide(a, b, decision{
+		what: "unblocks",
+		call: func(l *life) error {
+			if err := l.Relation.Unblock(b.self()); !errors.Is(err, relation.ErrNotFound) {
+				return err
+			}
+			return nil
+		},
+		change: func(s standing) (standing, bool) {
+			if s.blocked {
+				s.pair, s.blocked = 0, false
+			}
+			return s, true
+		},
+	})
 }
 
 func narrow(w *world, s Step, a, b *host) bool {
 	perms := []contact.Permissions{contact.Messages, contact.Presence, contact.AllPermissions}[s.N%3]
-	return w.decide(a, b, "withdraws "+perms.String()+" from", func(l *life) error {
-		return l.Relation.Narrow(b.self(), perms)
-	}, func(s standing) (standing, bool) {
-		return s, s.listed && !s.blocked
-	}, func(have *belief) {
-		have.mute = have.mute || perms.Has(contact.Presence)
-		have.deaf = have.deaf || perms.Has(contact.Messages)
+	return w.decide(a, b, decision{
+		what: "withdraws " + perms.String() + " from",
+		call: func(l *life) error { return l.Relation.Narrow(b.self(), perms) },
+		change: func(s standing) (standing, bool) {
+			return s, s.listed && !s.blocked
+		},
+		done: func(have *belief) { have.take(perms) },
 	})
 }
 
 func remark(w *world, s Step, a, b *host) bool {
-	return w.decide(a, b, "remarks on", func(l *life) error {
-		return l.Relation.SetRemark(b.self(), fmt.Sprintf("remark %d", s.N))
-	}, func(s standing) (standing, bool) {
-		return s, s.listed && !s.blocked
-	}, nil)
+	return w.decide(a, b, decision{
+		what: "remarks on",
+		call: func(l *life) error { return l.Relation.SetRemark(b.self(), fmt.Sprintf("remark %d", s.N)) },
+		change: func(s standing) (standing, bool) {
+			return s, s.listed && !s.blocked
+		},
+	})
 }
 
 func send(w *world, s Step, a, b *host) bool { return w.sends(a, b, 1, 1+s.N%300) }

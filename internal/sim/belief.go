@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"contactsd/contact"
 )
 
 // standing is what a device may hold of another one, as its user would say it.
@@ -45,10 +47,14 @@ type belief struct {
 	staged  []int     // pairings that may end here by themselves
 	running []session // pairings of which this user has not heard the end
 	parting bool      // the contact may go: the other asked both to part, or it was removed in a life that is lost
-	mute    bool      // the user withdrew the leave to see how it is, and nothing gave it back
-	deaf    bool      // the same of messages
 	owed    int       // a pairing that is staged here if the other has committed it
 	past    []moment
+
+	// The most that the other may do here: what the user gave it and did not take back.
+	gave contact.Permissions
+	lent contact.Permissions // of that, what was given with a request alone
+	// What the other asked for while this user may have accepted any request.
+	welcome contact.Permissions
 }
 
 // moment is what a belief was.
@@ -56,6 +62,7 @@ type moment struct {
 	now     []standing
 	staged  []int
 	parting bool
+	gave    contact.Permissions
 }
 
 func newBelief() *belief {
@@ -95,12 +102,15 @@ func (b *belief) become(next []standing) {
 	if open && b.parting {
 		next = append(next, standing{gone: true})
 	}
+	if b.welcome != contact.NoPermissions && slices.Contains(next, standing{}) {
+		next = append(next, standing{listed: true})
+	}
 	b.now = unique(next)
 	b.remember()
 }
 
 func (b *belief) remember() {
-	b.past = append(b.past, moment{slices.Clone(b.now), slices.Clone(b.staged), b.parting})
+	b.past = append(b.past, moment{slices.Clone(b.now), slices.Clone(b.staged), b.parting, b.gave})
 }
 
 // session is a pairing under way.
@@ -111,7 +121,7 @@ type session struct {
 
 // pairs says that pairing p begins.
 func (b *belief) pairs(p int) {
-	b.mute, b.deaf = false, false
+	b.lent = contact.NoPermissions
 	b.running = append(b.running, session{pair: p})
 	b.become(b.now)
 	b.running[len(b.running)-1].began = len(b.past)
@@ -122,6 +132,9 @@ func (b *belief) pairs(p int) {
 func (b *belief) paired(p int, sure bool) {
 	i := slices.IndexFunc(b.running, func(s session) bool { return s.pair == p })
 	alone := b.running[i].began == len(b.past) // the user did nothing else meanwhile
+	if sure {
+		b.give(contact.PairedDefault)
+	}
 	b.running = slices.Delete(b.running, i, i+1)
 	switch {
 	case sure && alone:
@@ -138,13 +151,44 @@ func (b *belief) paired(p int, sure bool) {
 	}
 }
 
-// drop forgets what is staged.
-func (b *belief) drop() { b.staged, b.parting = nil, false }
+// drop forgets what is staged and what was given.
+func (b *belief) drop() {
+	b.staged, b.parting = nil, false
+	b.gave, b.lent, b.welcome = contact.NoPermissions, contact.NoPermissions, contact.NoPermissions
+}
+
+// give notes what the user gave.
+func (b *belief) give(p contact.Permissions) {
+	b.gave |= p
+	b.lent &^= p
+}
+
+// take notes what the user took back.
+func (b *belief) take(p contact.Permissions) {
+	b.gave &^= p
+	b.lent &^= p
+	b.welcome &^= p
+}
+
+// lend notes what the user gave with a request.
+func (b *belief) lend(p contact.Permissions) {
+	b.lent |= p &^ b.most()
+	b.gave |= p
+}
+
+// most is the most that the other may do here.
+func (b *belief) most() contact.Permissions {
+	most := b.gave | b.welcome
+	if len(b.running) > 0 || len(b.staged) > 0 { // it may end at any time
+		most |= contact.PairedDefault
+	}
+	return most
+}
 
 // restored says that what was held at a moment, or anything since, may come back.
 func (b *belief) restored(since int) {
 	b.owed = 0
-	b.mute, b.deaf = false, false
+	b.lent = contact.NoPermissions
 	next := slices.Clone(b.now)
 	for _, m := range b.past[since:] {
 		next = append(next, m.now...)
@@ -155,6 +199,7 @@ func (b *belief) restored(since int) {
 		}
 		b.staged = append(b.staged, m.staged...)
 		b.parting = b.parting || m.parting
+		b.gave |= m.gave
 	}
 	b.staged = unique(b.staged)
 	b.become(next)
@@ -162,6 +207,16 @@ func (b *belief) restored(since int) {
 
 // mark names the present moment, for restored.
 func (b *belief) mark() int { return len(b.past) - 1 }
+
+// held reports whether what fits may have been at a moment, or at any time since.
+func (b *belief) held(since int, fits func(standing) bool) bool {
+	return slices.ContainsFunc(b.past[since:], func(m moment) bool { return slices.ContainsFunc(m.now, fits) })
+}
+
+// surely reports whether all that may be fits.
+func (b *belief) surely(fits func(standing) bool) bool {
+	return !slices.ContainsFunc(b.now, func(s standing) bool { return !fits(s) })
+}
 
 // allows reports whether a device may show this.
 func (b *belief) allows(seen standing) bool {
@@ -173,12 +228,8 @@ func (b *belief) listed() bool {
 	return len(b.running) > 0 || slices.ContainsFunc(b.now, func(s standing) bool { return s.shown().listed })
 }
 
-// tells reports whether the other may be told how this user is: pairing alone
-// gives that leave.
-func (b *belief) tells() bool {
-	paired := func(s standing) bool { return s.shown().listed && s.pair > 0 }
-	return !b.mute && (len(b.running) > 0 || len(b.staged) > 0 || slices.ContainsFunc(b.now, paired))
-}
+// lets reports whether the other may be on the list now and have a permission.
+func (b *belief) lets(p contact.Permissions) bool { return b.listed() && b.most().Has(p) }
 
 func (b *belief) String() string {
 	words := make([]string, len(b.now))

@@ -22,19 +22,24 @@ func (w *world) look() {
 			continue
 		}
 		w.guesses(h, l)
+		w.waiting(h, l)
 		w.follow(h, l)
 		for _, o := range w.hosts {
 			if o == h {
 				continue
 			}
-			seen, _, err := l.standing(o)
+			seen, v, err := l.standing(o)
 			if h.up() != l || l.isDead() {
 				break
 			}
 			w.mu.Lock()
 			b := w.beliefs[h.i][o.i]
-			fits, may := b.allows(seen), b.String()
+			fits, may, most := b.allows(seen), b.String(), b.most()
 			w.mu.Unlock()
+			if over := v.Given &^ most; over != contact.NoPermissions {
+				w.violate("consent", "%s lets %s have %v, and its user gave no more than %v", h.name, o.name, over, most)
+				w.believe(h.i, o.i, func(b *belief) { b.give(over) }) // say it once
+			}
 			if err != nil {
 				w.violate("run", "%s: %v", h.name, err)
 			} else if !fits {
@@ -125,6 +130,8 @@ func (w *world) disagreements() (list []Violation) {
 				w.trust(a, b, v, u, wrong)
 			}
 			w.presence(a, b, v, wrong)
+			w.requests(a, b, v, u, wrong)
+			w.called(a, b, v, wrong)
 			if v.Status == contact.StatusAccepted && u.Given.Has(contact.Messages) {
 				if n, err := a.up().Message.Waiting(b.self()); err != nil || n > 0 {
 					wrong("state", "%d messages of %s to %s wait, %v", n, a.name, b.name, err)
@@ -133,6 +140,14 @@ func (w *world) disagreements() (list []Violation) {
 		}
 	}
 	return list
+}
+
+// called compares what b calls a with what a calls itself.
+func (w *world) called(a, b *host, v contact.View, wrong complain) {
+	c, err := b.up().Relation.Get(a.self())
+	if name := a.up().Name(); v.Status == contact.StatusAccepted && (err != nil || c.Name != name) {
+		wrong("name", "%s calls itself %q, and is called %q by %s, %v", a.name, name, c.Name, b.name, err)
+	}
 }
 
 type complain func(invariant, format string, args ...any)

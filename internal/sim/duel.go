@@ -17,7 +17,7 @@ type Duel struct {
 }
 
 // Starts are what two devices can be to each other as a duel begins.
-var Starts = []string{"strangers", "one-sided", "added", "paired", "blocked"}
+var Starts = []string{"strangers", "one-sided", "added", "paired", "blocked", "asked", "widened", "open"}
 
 var starts = map[string][]Step{
 	"strangers": nil,
@@ -25,10 +25,13 @@ var starts = map[string][]Step{
 	"added":     {{Kind: Add}, {Kind: Add, A: 1}},
 	"paired":    {{Kind: Pair}},
 	"blocked":   {{Kind: Pair}, {Kind: Block}},
+	"asked":     {{Kind: Request, M: 3, N: 1}},
+	"widened":   {{Kind: Add}, {Kind: Add, A: 1}, {Kind: Widen, M: 5, N: 1}},
+	"open":      {{Kind: Policy, A: 1, N: 1, M: 2}}, // the second takes any request
 }
 
 // DuelActs are what is done in duels.
-var DuelActs = []Kind{Pair, Add, Remove, Part, Block, Unblock, Narrow, Send, Cancel, SetPresence}
+var DuelActs = []Kind{Pair, Add, Remove, Part, Block, Unblock, Narrow, Send, Cancel, SetPresence, Request, Widen, Accept, Reject, Withdraw, Rename, Check}
 
 // DuelFaults are what goes wrong in duels: the first or the second device crashes
 // at a commit or at a frame, the connection ends or is held at a frame of either.
@@ -51,8 +54,8 @@ func (d Duel) plan() Plan {
 		p.Steps = append(p.Steps, s)
 	}
 	moment := time.Minute
-	x := Step{At: moment, Kind: d.X, B: 1}
-	y := Step{At: moment + time.Millisecond, Kind: d.Y, B: 1}
+	x := Step{At: moment, Kind: d.X, B: 1, N: 1, M: 3}
+	y := Step{At: moment + time.Millisecond, Kind: d.Y, B: 1, N: 1, M: 5}
 	if d.Back {
 		y.A, y.B = 1, 0
 	}

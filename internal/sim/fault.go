@@ -209,7 +209,9 @@ func restore(w *world, s Step, h, _ *host) bool {
 		w.deals[h.i][j].judge(w.beliefs[h.i][j])
 	}
 	w.guessed[h.i] = nil
+	w.choices[h.i].any = w.choices[h.i].ever
 	w.mu.Unlock()
+	w.welcomes(h)
 	h.restored = true
 	w.start(h)
 	return true

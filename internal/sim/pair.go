@@ -52,7 +52,7 @@ func (w *world) pairs(a *host, others []*host, change func(string) string, s Ste
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	codes := make(chan string, 16)
 	w.line.note("%s shows a code", a.name)
-	w.pairing.Go(func() {
+	w.talks.Go(func() {
 		defer cancel()
 		var typing sync.WaitGroup
 		entered := make([]bool, len(others))

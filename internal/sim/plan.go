@@ -69,6 +69,8 @@ func (p *Plan) befriend(rng *rand.Rand) {
 				p.Steps = append(p.Steps, Step{At: at, Kind: Pair, A: a, B: b})
 			case 3:
 				p.Steps = append(p.Steps, Step{At: at, Kind: Add, A: a, B: b}, Step{At: at, Kind: Add, A: b, B: a})
+			case 4:
+				p.Steps = append(p.Steps, Step{At: at, Kind: Request, A: a, B: b, M: rng.IntN(6), N: 1})
 			}
 		}
 	}
@@ -94,6 +96,19 @@ var scenes = []scene{
 	{{kind: Burst}, {Copy, true}, {Remark, true}, {kind: Burst}, {Restore, true}, {kind: Send}},
 	{{kind: Cut}, {kind: Burst}, {kind: Cancel}, {kind: Send}},
 	{{kind: Remove}, {kind: Add}, {Part, true}, {kind: Add}},
+	{{kind: Request}, {Accept, true}, {kind: Widen}, {Accept, true}},
+	{{kind: Request}, {Reject, true}, {kind: Request}},
+	{{kind: Request}, {kind: Withdraw}},
+	{{kind: Pair}, {kind: Widen}, {kind: Withdraw}},
+	{{kind: Request}, {Request, true}, {kind: Narrow}},
+	{{kind: Widen}, {Widen, true}},
+	{{Policy, true}, {kind: Request}, {Remove, true}, {kind: Remove}, {kind: Request}, {Accept, true}},
+	{{kind: Request}, {Block, true}, {kind: Widen}, {Unblock, true}},
+	{{kind: Request}, {Copy, true}, {Remark, true}, {Accept, true}, {Restore, true}},
+	{{kind: Copy}, {kind: Rename}, {kind: Request}, {Accept, true}, {kind: Restore}, {kind: Withdraw}},
+	{{kind: Add}, {Add, true}, {kind: Widen}, {kind: Copy}, {kind: Remark}, {kind: Withdraw}, {kind: Restore}},
+	{{kind: Crash}, {kind: Request}},
+	{{Crash, true}, {kind: Request}, {Accept, true}},
 	{{kind: Crash}, {kind: Pair}},
 	{{Crash, true}, {kind: Pair}},
 }

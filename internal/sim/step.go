@@ -23,6 +23,14 @@ const (
 	SetPresence
 	Idle
 	Remark
+	Check
+	Request
+	Widen
+	Accept
+	Reject
+	Withdraw
+	Policy
+	Rename
 	Crash
 	Stop
 	Drop
@@ -71,6 +79,14 @@ var traits = [kinds]struct {
 	SetPresence: {"set presence", 6},
 	Idle:        {"idle or come back", 3},
 	Remark:      {"remark", 2},
+	Check:       {"check", 3},
+	Request:     {"request", 5},
+	Widen:       {"ask for more", 4},
+	Accept:      {"accept a request", 6},
+	Reject:      {"reject a request", 2},
+	Withdraw:    {"take a request back", 2},
+	Policy:      {"choose who may ask", 2},
+	Rename:      {"rename itself", 2},
 	Crash:       {"crash", 8},
 	Stop:        {"stop", 3},
 	Drop:        {"drop", 4},
@@ -129,6 +145,22 @@ func (w *world) does(s Step) bool {
 		return idle(w, s, a, b)
 	case Remark:
 		return remark(w, s, a, b)
+	case Check:
+		return inquire(w, s, a, b)
+	case Request:
+		return request(w, s, a, b)
+	case Widen:
+		return widen(w, s, a, b)
+	case Accept:
+		return accept(w, s, a, b)
+	case Reject:
+		return reject(w, s, a, b)
+	case Withdraw:
+		return withdraw(w, s, a, b)
+	case Policy:
+		return setPolicy(w, s, a, b)
+	case Rename:
+		return rename(w, s, a, b)
 	case Crash:
 		return crash(w, s, a, b)
 	case Stop:

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/crypto/chacha20poly1305"
 
+	"contactsd/check"
 	"contactsd/contact"
 	"contactsd/pairing"
 	"contactsd/presence"
@@ -56,13 +57,14 @@ type dealings struct {
 	presence bans
 	messages bans
 	keys     [][]byte // presence keys that were handed over
+	asking   int      // questions of this user that wait for an answer
 }
 
 // judge notes what a belief allows.
 func (d *dealings) judge(b *belief) {
 	d.any.is(!b.listed())
-	d.presence.is(!b.tells())
-	d.messages.is(!b.listed() || b.deaf)
+	d.presence.is(!b.lets(contact.Presence))
+	d.messages.is(!b.lets(contact.Messages))
 }
 
 // tap looks at all that a device sends. It says false when a crash comes before it.
@@ -86,8 +88,11 @@ func (w *world) tap(from, to contact.ODID, p transport.Protocol, b []byte) bool 
 	default:
 		w.mu.Lock()
 		leaks := w.deals[i][j].any.holds(time.Now())
-		if p == presence.GossipProtocol {
+		switch p {
+		case presence.GossipProtocol:
 			leaks = w.deals[i][j].presence.holds(time.Now())
+		case check.Protocol: // what is no question of its own is an answer
+			leaks = leaks && w.deals[i][j].asking == 0
 		}
 		w.mu.Unlock()
 		if leaks {

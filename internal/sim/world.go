@@ -42,9 +42,9 @@ type world struct {
 	line    *timeline
 	hosts   []*host
 
-	over    chan struct{}  // closed when all is to be healed
-	away    sync.WaitGroup // devices that are down, and other faults that last
-	pairing sync.WaitGroup // pairings under way
+	over  chan struct{}  // closed when all is to be healed
+	away  sync.WaitGroup // devices that are down, and other faults that last
+	talks sync.WaitGroup // pairings and questions under way
 
 	mu       sync.Mutex // guards what follows
 	index    map[contact.ODID]int
@@ -57,6 +57,9 @@ type world struct {
 	frames   int           // that may be sent until reached is closed
 	reached  chan struct{} // nil if nobody waits
 	pairings int
+	asks     [][][]asked // by user and by whom it asked
+	answers  [][]bool    // whether a user ever answered a request of the other
+	choices  []choice
 	result   Result
 }
 
@@ -95,6 +98,9 @@ func newWorld(p Plan, dir string, verbose bool) (*world, error) {
 		w.beliefs = append(w.beliefs, make([]*belief, p.Devices))
 		w.posts = append(w.posts, make([]*post, p.Devices))
 		w.deals = append(w.deals, make([]*dealings, p.Devices))
+		w.asks = append(w.asks, make([][]asked, p.Devices))
+		w.answers = append(w.answers, make([]bool, p.Devices))
+		w.choices = append(w.choices, choice{places: contact.DefaultPolicy().MaxWaiting})
 		for j := range p.Devices {
 			w.beliefs[i][j], w.posts[i][j], w.deals[i][j] = newBelief(), newPost(), &dealings{}
 		}
@@ -214,7 +220,7 @@ func (w *world) heal() {
 	w.line.note("--- all is healed")
 	close(w.over)
 	w.away.Wait()
-	w.pairing.Wait()
+	w.talks.Wait()
 	w.weather.clear()
 	for a, h := range w.hosts {
 		for _, o := range w.hosts[:a] {

@@ -207,8 +207,17 @@ var mutants = []mutant{
 		Also: []change{
 			{
 				File: "presence/send.go",
-				Old:  `			if mayTell(v, known) {`,
-				New:  `			if mayTell(v, known) || mutant("gossip-with-every-contact") && lists(v, known) {`,
+				Old: `				peers[peer] = mutual{told: true, gossips: gossips(v, known)}
+			}`,
+				New: `				peers[peer] = mutual{told: true, gossips: gossips(v, known)}
+			} else if mutant("gossip-with-every-contact") && lists(v, known) {
+				peers[peer] = mutual{gossips: true}
+			}`,
+			},
+			{
+				File: "presence/send.go",
+				Old:  `		if s.senders[peer] == nil && !invisible {`,
+				New:  `		if s.senders[peer] == nil && !invisible && (peers[peer].told || !mutant("gossip-with-every-contact")) {`,
 			},
 			{
 				File: "contact/allow.go",
@@ -216,20 +225,6 @@ var mutants = []mutant{
 				New:  `		if listed && (p.Mine.Grants.Has(Presence) || mutant("gossip-with-every-contact")) {`,
 			},
 		},
-	},
-	{
-		Name: "accept-gap", File: "message/receive.go",
-		Old: `	case c == 0 && f.Seq != peer.InSeq+1, c > 0`,
-		New: `	case c == 0 && f.Seq == peer.InSeq+2 && mutant("accept-gap"):
-	case c == 0 && f.Seq != peer.InSeq+1, c > 0`,
-		Also: []change{{ // a sender that is right leaves none
-			File: "message/send.go",
-			Old:  `	b.s.post(a.id, parcel`,
-			New: `	if mutant("accept-gap") && to.last.seq%8 == 3 {
-		return to.last.seq, nil
-	}
-	b.s.post(a.id, parcel`,
-		}},
 	},
 	{
 		Name: "store-known-message-again", File: "message/receive.go",
