@@ -56,11 +56,9 @@ var mutants = []mutant{
 	{
 		Name: "consent-comes-back", File: "contact/relation.go",
 		Old: `	if !newer.Listed {
-		return mine.Unlist(newer.Part)
-	}`,
+		mine = mine.Unlist(newer.Part)`,
 		New: `	if !newer.Listed && !mutant("consent-comes-back") {
-		return mine.Unlist(newer.Part)
-	}`,
+		mine = mine.Unlist(newer.Part)`,
 	},
 	{
 		Name: "part-again", File: "contact/relation.go",
@@ -83,25 +81,25 @@ var mutants = []mutant{
 	},
 	{
 		Name: "block-without-withdrawing", File: "relation/block.go",
-		Old: `		if e.listed() {
-			if err := s.issue(&e, s.next(&e).Unlist(0)); err != nil {`,
-		New: `		if e.listed() && !mutant("block-without-withdrawing") {
-			if err := s.issue(&e, s.next(&e).Unlist(0)); err != nil {`,
+		Old: `	if e.listed() {
+		if err := s.issue(&e, s.next(&e).Unlist(0)); err != nil {`,
+		New: `	if e.listed() && !mutant("block-without-withdrawing") {
+		if err := s.issue(&e, s.next(&e).Unlist(0)); err != nil {`,
 	},
 	{
 		Name: "unblock-trusts", File: "relation/block.go",
-		Old: `s.next(&e).List(contact.NoPermissions)`,
+		Old: `e.meet(s.next(&e).List(contact.NoPermissions))`,
 		New: `unblocked(s.next(&e), &e)`,
 	},
 	{
 		Name: "acknowledged-too-early", File: "relation/service.go",
 		Old: `	e.row.Marks.MineSeq = st.Seq
-	return nil`,
+`,
 		New: `	e.row.Marks.MineSeq = st.Seq
 	if mutant("acknowledged-too-early") {
 		e.row.Marks.AckedSeq = st.Seq
 	}
-	return nil`,
+`,
 	},
 	{
 		Name: "forget-tombstone", File: "relation/contacts.go",
@@ -289,6 +287,116 @@ var mutants = []mutant{
 			continue
 		}`,
 	},
+	{
+		Name: "accept-gives-all", File: "contact/ask.go",
+		Old: `		return s.List(s.Grants | give)`,
+		New: `		if mutant("accept-gives-all") {
+			give = AllPermissions
+		}
+		return s.List(s.Grants | give)`,
+	},
+	{
+		Name: "answer-to-another-ask", File: "contact/ask.go",
+		Old: `	if d, err := asker.Ask.Digest(); err != nil || d != asked.Answer.Digest {`,
+		New: `	if d, err := asker.Ask.Digest(); err != nil || d != asked.Answer.Digest && !mutant("answer-to-another-ask") {`,
+	},
+	{
+		Name: "cancelled-ask-stays", File: "contact/ask.go",
+		Old: `	s.Ask = nil
+	return s.Narrow(gave)`,
+		New: `	if !mutant("cancelled-ask-stays") {
+		s.Ask = nil
+	}
+	return s.Narrow(gave)`,
+	},
+	{
+		Name: "cancelled-ask-keeps-what-it-gave", File: "relation/ask.go",
+		Old: `s.issue(e, s.next(e).Withdraw(a.Gave))`,
+		New: `s.issue(e, s.next(e).Withdraw(a.kept()))`,
+	},
+	{
+		Name: "rejected-ask-keeps-what-it-gave", File: "contact/ask.go",
+		Old: `		s, ok = s.Withdraw(gave), true`,
+		New: `		if mutant("rejected-ask-keeps-what-it-gave") {
+			gave = NoPermissions
+		}
+		s, ok = s.Withdraw(gave), true`,
+	},
+	{
+		Name: "request-counted-twice", File: "relation/request.go",
+		Old: `	if was != nil {
+		c.count(*was, ^uint64(0))
+	}`,
+		New: `	if was != nil && !(now != nil && mutant("request-counted-twice")) {
+		c.count(*was, ^uint64(0))
+	}`,
+	},
+	{
+		Name: "widened-without-accept", File: "contact/ask.go",
+		Old: `	case a.Listed:
+		return Keep`,
+		New: `	case a.Listed && mutant("widened-without-accept"):
+		return Welcome
+	case a.Listed:
+		return Keep`,
+	},
+	{
+		Name: "removed-asks-as-any", File: "contact/ask.go",
+		Old: `	case a.Removed:
+		return Keep`,
+		New: `	case a.Removed && !(mutant("removed-asks-as-any") && p.Requests == RequestsAny):
+		return Keep`,
+	},
+	{
+		Name: "places-ignored", File: "contact/ask.go",
+		Old: `	case a.Waits, c.Waiting < p.MaxWaiting:`,
+		New: `	case a.Waits, c.Waiting < p.MaxWaiting, mutant("places-ignored"):`,
+	},
+	{
+		Name: "policy-none-accepts", File: "contact/ask.go",
+		Old: `	case p.Requests == RequestsAny && c.Welcomed < p.MaxWaiting:`,
+		New: `	case (p.Requests == RequestsAny || mutant("policy-none-accepts")) && c.Welcomed < p.MaxWaiting:`,
+	},
+	{
+		Name: "answer-lost-at-restore", File: "contact/relation.go",
+		Old: `	if newer.Answer != nil {
+		mine.Answer = newer.Answer`,
+		New: `	if newer.Answer != nil && !mutant("answer-lost-at-restore") {
+		mine.Answer = newer.Answer`,
+	},
+	{
+		Name: "ask-forgotten-at-restore", File: "relation/request.go",
+		Old: `	if st.Ask == nil {
+		return nil
+	}
+	a, found`,
+		New: `	if st.Ask == nil || mutant("ask-forgotten-at-restore") {
+		return nil
+	}
+	a, found`,
+	},
+	{
+		Name: "ask-open-after-removal", File: "relation/request.go",
+		Old: `	if contact.AskStateOf(e.theirs, &st) != contact.AskOpen {
+		return st`,
+		New: `	if contact.AskStateOf(e.theirs, &st) != contact.AskOpen || mutant("ask-open-after-removal") {
+		return st`,
+	},
+	{
+		Name: "name-told-once", File: "relation/apply.go",
+		Old: `h.Name != d.Name`,
+		New: `h.Name != d.Name && !mutant("name-told-once")`,
+	},
+	{
+		Name: "block-disclosed", File: "contact/check.go",
+		Old: `	if q == QuestionBlocked && !p.Policy.DiscloseBlocks ||`,
+		New: `	if q == QuestionBlocked && !p.Policy.DiscloseBlocks && !mutant("block-disclosed") ||`,
+	},
+	{
+		Name: "check-answers-anybody", File: "contact/allow.go",
+		Old: `	case p.Checks == Anyone, blocked`,
+		New: `	case p.Checks == Anyone, mutant("check-answers-anybody"), blocked`,
+	},
 }
 
 // helpers are functions that mutants call, by file.
@@ -306,7 +414,15 @@ func unblocked(s contact.Statement, e *entry) contact.Statement {
 	if mutant("unblock-trusts") && e.theirs != nil && e.theirs.Pair != nil {
 		return s.PairBy(*e.theirs.Pair, contact.PairedDefault)
 	}
-	return s.List(contact.NoPermissions)
+	return e.meet(s.List(contact.NoPermissions))
+}
+`,
+	"relation/ask.go": `
+func (a sentAsk) kept() contact.Permissions {
+	if mutant("cancelled-ask-keeps-what-it-gave") {
+		return contact.NoPermissions
+	}
+	return a.Gave
 }
 `,
 	"pairing/window.go": `
