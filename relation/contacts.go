@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -204,7 +203,7 @@ func (s *Service) List(all bool) ([]Contact, error) {
 func sortByTitle(list []Contact) {
 	titles := make(map[contact.ODID]string, len(list))
 	for _, c := range list {
-		titles[c.ODID] = strings.ToLower(c.Title())
+		titles[c.ODID] = folded(c.Title())
 	}
 	slices.SortFunc(list, func(a, b Contact) int {
 		return cmp.Or(cmp.Compare(titles[a.ODID], titles[b.ODID]), slices.Compare(a.ODID[:], b.ODID[:]))

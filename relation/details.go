@@ -98,7 +98,10 @@ func (s *Service) describe(tx *store.Tx, e *entry, change func(*details)) error 
 	if err := e.keep(tx, was, d); err != nil {
 		return err
 	}
-	tx.OnCommit(func() { s.cfg.Changed(e.peer) })
+	tx.OnCommit(func() {
+		s.roster.marks.put(e.peer)
+		s.cfg.Changed(e.peer)
+	})
 	return tx.Emit(contact.Event{Type: contact.ContactChanged, At: tx.Now().UnixMilli(), Contact: e.peer})
 }
 

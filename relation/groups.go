@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -196,46 +197,32 @@ func (s *Service) move(name string, peers []contact.ODID, change func([]groupID,
 
 // Groups returns the groups by name.
 func (s *Service) Groups() (list []Group, err error) {
-	g, in, err := s.groupSizes()
-	if err != nil {
-		return nil, err
-	}
-	for _, o := range g.Groups {
-		list = append(list, Group{Name: o.Name, Contacts: in[o.ID], CreatedAt: time.UnixMilli(o.At)})
-	}
-	slices.SortFunc(list, func(a, b Group) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.Name, b.Name))
-	})
-	return list, nil
-}
-
-// groupSizes returns the groups, and how many contacts are in each.
-func (s *Service) groupSizes() (g grouping, in map[groupID]int, err error) {
-	err = s.cfg.DB.View(func(tx *store.Tx) error {
-		if g, err = loadGroups(tx); err != nil {
-			return err
-		}
-		in = make(map[groupID]int)
-		for row, err := range devices.Scan(tx, store.Range{}) {
-			if err != nil {
-				return err
-			}
-			e, err := takeApart(contact.ODID(row.Key), row.Value, true)
-			if err != nil || !e.listed() {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-			d, _, err := e.details(tx)
-			if err != nil {
-				return err
-			}
-			for _, id := range d.Groups {
-				in[id]++
-			}
+	err = s.withLines(func(l *lines) error {
+		in := l.count()
+		for _, o := range l.known.Groups {
+			list = append(list, Group{Name: o.Name, Contacts: in[o.ID], CreatedAt: time.UnixMilli(o.At)})
 		}
 		return nil
 	})
-	return g, in, err
+	slices.SortFunc(list, func(a, b Group) int {
+		return cmp.Or(strings.Compare(folded(a.Name), folded(b.Name)), strings.Compare(a.Name, b.Name))
+	})
+	return list, err
+}
+
+// count returns how many listed contacts are in each group.
+func (l *lines) count() map[groupID]int {
+	var in [contact.MaxGroups]int
+	for i := range l.rows {
+		for set := l.rows[i].groups; set != 0 && l.rows[i].listed; set &= set - 1 {
+			in[bits.TrailingZeros32(set)]++
+		}
+	}
+	sizes := make(map[groupID]int)
+	for bit, id := range l.groups {
+		if id != 0 {
+			sizes[id] = in[bit]
+		}
+	}
+	return sizes
 }

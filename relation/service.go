@@ -67,6 +67,7 @@ type Service struct {
 	log    *slog.Logger
 	inbox  *inbox
 	keeper *keeper
+	roster roster
 
 	usedMu sync.Mutex
 	used   map[contact.ODID]time.Time
@@ -109,6 +110,8 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{cfg: cfg, self: cfg.Identity.Self(), log: cfg.Log, inbox: newInbox(), used: make(map[contact.ODID]time.Time)}
 	s.keeper = newKeeper(s)
+	s.roster.drop = time.AfterFunc(rosterIdle, s.roster.forget)
+	s.roster.drop.Stop() // until there is one
 	if err := s.index(); err != nil {
 		return nil, fmt.Errorf("relation: %w", err)
 	}
@@ -201,13 +204,20 @@ func (s *Service) next(e *entry) contact.Statement {
 	return contact.Next(s.self, e.peer, e.mine, e.row.Marks, s.cfg.DB.Now())
 }
 
+// save writes the entry, and has lists read it anew.
+func (s *Service) save(tx *store.Tx, e *entry) error {
+	peer := e.peer
+	tx.OnCommit(func() { s.roster.marks.put(peer) })
+	return e.save(tx)
+}
+
 // settle saves the entry, journals what its change means to the user, and has
 // the others told after the commit.
 func (s *Service) settle(tx *store.Tx, e *entry, before contact.View) error {
 	if err := s.track(tx, e); err != nil {
 		return err
 	}
-	if err := e.save(tx); err != nil {
+	if err := s.save(tx, e); err != nil {
 		return err
 	}
 	after := e.view()

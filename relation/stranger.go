@@ -69,7 +69,7 @@ func (s *Service) remind(peer contact.ODID, h heard) (mine *contact.Signed, err 
 			return err
 		}
 		mine = e.row.Mine
-		return e.save(tx)
+		return s.save(tx, &e)
 	})
 	return mine, err
 }
@@ -111,7 +111,7 @@ func (s *Service) hearStranger(peer contact.ODID, h heard) (is contact.Admission
 			if is == contact.Welcome {
 				return s.settle(tx, &e, before)
 			}
-			return e.save(tx)
+			return s.save(tx, &e)
 		}
 		if r, found, err := requests.Get(tx, peer[:]); err != nil || !found || r.Withdrawn {
 			return err
@@ -119,7 +119,7 @@ func (s *Service) hearStranger(peer contact.ODID, h heard) (is contact.Admission
 		if err := s.trackReceived(tx, &e); err != nil {
 			return err
 		}
-		return e.save(tx)
+		return s.save(tx, &e)
 	})
 	return is, err
 }

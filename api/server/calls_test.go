@@ -236,7 +236,7 @@ func TestListIsPagedSortedAndFiltered(t *testing.T) {
 	if len(byAdded) != n || byAdded[n-1] != "Contact 00" || slices.IsSorted(byAdded) {
 		t.Errorf("by time added: %v", byAdded)
 	}
-	if got := titles(&contactsv1.ListContactsRequest{Filter: "TACT 1"}); len(got) != 10 {
+	if got := titles(&contactsv1.ListContactsRequest{Filter: `"TACT 1"`}); len(got) != 10 {
 		t.Errorf("filter: %v", got)
 	}
 	if got := titles(&contactsv1.ListContactsRequest{Filter: "trust:paired"}); len(got) != 0 {

@@ -62,7 +62,6 @@ type Server struct {
 	ready   chan struct{}
 	calls   sync.RWMutex // held for reading during each call
 	counts  callCounts
-	paging  paging
 
 	openPage func(file bool) (Login, error) // nil without a page
 
