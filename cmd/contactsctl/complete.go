@@ -46,7 +46,7 @@ func (a *app) allNames(cmd *cobra.Command, _ []string, start string) ([]cobra.Co
 func (a *app) contactWords(ctx context.Context, start string) []cobra.Completion {
 	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 	defer cancel()
-	r, err := a.client.Contacts().ListContacts(ctx, &contactsv1.ListContactsRequest{Filter: start, PageSize: pageSize})
+	r, err := a.client.Contacts().ListContacts(ctx, &contactsv1.ListContactsRequest{Filter: quoted(start), PageSize: pageSize})
 	if err != nil {
 		return nil
 	}

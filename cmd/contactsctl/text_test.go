@@ -54,3 +54,11 @@ func TestWidth(t *testing.T) {
 		}
 	}
 }
+
+func TestQuotedIsOneWordOfAFilter(t *testing.T) {
+	for text, want := range map[string]string{"a b": `"a b"`, `a"b\`: `"a\"b\\"`, "": `""`} {
+		if got := quoted(text); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+}

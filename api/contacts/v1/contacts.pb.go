@@ -539,10 +539,15 @@ type ListContactsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Removed and blocked ones too.
 	All bool `protobuf:"varint,1,opt,name=all,proto3" json:"all,omitempty"`
-	// name (remark first), added, seen; a leading "-" reverses. Default: name.
+	// name (remark first), added, seen, trust, relation or source; a leading "-"
+	// reverses. Contacts that are alike come by name. Default: name.
 	Sort string `protobuf:"bytes,2,opt,name=sort,proto3" json:"sort,omitempty"`
-	// Only contacts whose remark, name or ODID contains this, in any case; or
-	// "trust:paired", "relation:pending", "presence:online".
+	// Only contacts that fit all terms, which spaces part. A text is part of a remark
+	// or name or the start of an ODID. trust:paired, relation:pending,
+	// presence:online, permission:video (it may do that here), source:import,
+	// app:mail, group:work, field:phone (it has one) and field:city=Ulm mean what
+	// they say. What has spaces is put in double quotes: group:"close family". Case
+	// does not matter. At most 1024 bytes and 16 terms.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	// At most 1000, 0 for 100.
 	PageSize uint32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
