@@ -10,9 +10,10 @@ const (
 	ServiceMessages
 	ServiceGossip
 	ServiceCheck
+	ServiceFiles
 )
 
-var serviceNames = [...]string{"pairing", "relation", "presence", "messages", "gossip", "check"}
+var serviceNames = [...]string{"pairing", "relation", "presence", "messages", "gossip", "check", "files"}
 
 // Services is how many services there are.
 const Services = len(serviceNames)
@@ -61,6 +62,8 @@ type Party struct {
 //	           else drop
 //	check      serve, unless          drop    as a stranger if anyone may ask, else drop;
 //	           nobody may ask                 the blocked too if blocks are disclosed
+//	files      serve what was offered    drop    drop                drop
+//	           to it
 //
 // A blocked device and one that was removed get the same in every row but
 // pairing, unless the user discloses blocks.
@@ -78,7 +81,7 @@ func Allow(p Party, s Service) Decision {
 			return Serve
 		}
 		return ServeStranger
-	case ServicePresence:
+	case ServicePresence, ServiceFiles:
 		if listed {
 			return Serve
 		}

@@ -10,16 +10,16 @@ import (
 // first row that fits counts. "window" is to serve while one is open, "policy" what
 // checkTable says.
 const allowTable = `
-	who                       pairing  relation  presence  messages  gossip  check
-	blocked, unacked          drop     serve     drop      drop      drop    policy
-	blocked                   drop     stranger  drop      drop      drop    policy
-	listed with both          window   serve     serve     serve     serve   policy
-	listed with messages      window   serve     serve     serve     drop    policy
-	listed with status        window   serve     serve     refuse    serve   policy
-	listed                    window   serve     serve     refuse    drop    policy
-	staged                    window   serve     drop      drop      drop    policy
-	unacked                   window   serve     drop      drop      drop    policy
-	anybody                   window   stranger  drop      drop      drop    policy
+	who                       pairing  relation  presence  messages  gossip  check   files
+	blocked, unacked          drop     serve     drop      drop      drop    policy  drop
+	blocked                   drop     stranger  drop      drop      drop    policy  drop
+	listed with both          window   serve     serve     serve     serve   policy  serve
+	listed with messages      window   serve     serve     serve     drop    policy  serve
+	listed with status        window   serve     serve     refuse    serve   policy  serve
+	listed                    window   serve     serve     refuse    drop    policy  serve
+	staged                    window   serve     drop      drop      drop    policy  drop
+	unacked                   window   serve     drop      drop      drop    policy  drop
+	anybody                   window   stranger  drop      drop      drop    policy  drop
 `
 
 // checkTable says who may ask what by the setting "checks".

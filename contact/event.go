@@ -37,4 +37,6 @@ const (
 	ProfileChanged   EventType = "profile.changed"
 	SettingChanged   EventType = "setting.changed" // Detail its name, State its value
 	PresenceSet      EventType = "presence.set"    // this device's own choice
+	FileOffered      EventType = "file.offered"
+	FileState        EventType = "file.state"
 )

@@ -117,6 +117,9 @@ func (s State) String() string {
 // versions and are kept as they are.
 const KindText = "text"
 
+// KindFile is a message whose body offers a file; what it says is for others.
+const KindFile = "file"
+
 // KindGap is in the place of messages that their sender took back or no longer
 // has; its Note says why. It is never sent.
 const KindGap = "gap"
@@ -148,7 +151,7 @@ func checkOutgoing(id ID, kind string, body []byte) error {
 	if err := id.check(); err != nil {
 		return err
 	}
-	if kind != KindText {
+	if kind != KindText && kind != KindFile {
 		return &contact.InvalidError{Field: "kind", Reason: fmt.Sprintf("%q can't be sent, use %q", kind, KindText)}
 	}
 	if len(body) == 0 {

@@ -201,7 +201,7 @@ func (s *Service) store(id contact.ODID, batch []frame) error {
 		kept := uint64(0)
 		for _, f := range batch {
 			before := peer.Order
-			if err := take(tx, id, peer, f); err != nil {
+			if err := s.take(tx, id, peer, f); err != nil {
 				return err
 			}
 			if f.Type == frameMessage {
@@ -214,7 +214,7 @@ func (s *Service) store(id contact.ODID, batch []frame) error {
 }
 
 // take takes one frame in the order of its numbers.
-func take(tx *store.Tx, id contact.ODID, peer *account, f frame) error {
+func (s *Service) take(tx *store.Tx, id contact.ODID, peer *account, f frame) error {
 	known, err := isKnown(tx, id, f)
 	if err != nil {
 		return err
@@ -226,7 +226,7 @@ func take(tx *store.Tx, id contact.ODID, peer *account, f frame) error {
 		if known || f.Type == frameSkip {
 			return nil
 		}
-		return keep(tx, id, peer, f)
+		return s.keep(tx, id, peer, f)
 	case c == 0 && f.last().seq <= peer.InSeq:
 		if known || f.Type == frameSkip {
 			return nil
@@ -243,7 +243,7 @@ func take(tx *store.Tx, id contact.ODID, peer *account, f frame) error {
 	if known {
 		return nil
 	}
-	return keep(tx, id, peer, f)
+	return s.keep(tx, id, peer, f)
 }
 
 // isKnown reports whether the message is held already. An id that another
@@ -260,7 +260,7 @@ func isKnown(tx *store.Tx, id contact.ODID, f frame) (bool, error) {
 }
 
 // keep appends a message, or the gap that a skip leaves, to the history.
-func keep(tx *store.Tx, id contact.ODID, peer *account, f frame) error {
+func (s *Service) keep(tx *store.Tx, id contact.ODID, peer *account, f frame) error {
 	now := millis(tx.Now())
 	r := record{Direction: In, State: Received, Kind: f.Kind, Body: f.Body, Sent: f.At, Delivered: now}
 	if f.Type == frameMessage {
@@ -278,6 +278,11 @@ func keep(tx *store.Tx, id contact.ODID, peer *account, f frame) error {
 	peer.Order++
 	if err := putNew(tx, id, peer.Order, r); err != nil {
 		return err
+	}
+	if r.Kind == KindFile {
+		if err := s.received(tx, id, r.ID, r.Body); err != nil {
+			return err
+		}
 	}
 	return emit(tx, contact.MessageReceived, id, r.ID, Received)
 }

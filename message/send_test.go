@@ -58,7 +58,7 @@ func TestSendNamesTheLimitThatIsBroken(t *testing.T) {
 			{"empty", id, KindText, "", "message: empty"},
 			{"too long", id, KindText, strings.Repeat("x", MaxBodySize+1), "message of 65537 bytes, at most 65536"},
 			{"not UTF-8", id, KindText, "\xff", "message: not valid UTF-8"},
-			{"kind", id, "file", "x", `kind: "file" can't be sent, use "text"`},
+			{"kind", id, "image/png", "x", `kind: "image/png" can't be sent, use "text"`},
 			{"random id", ID(uuid.New()), KindText, "x", "message id: not a UUID of version 7"},
 			{"no id", ID{}, KindText, "x", "message id: not a UUID of version 7"},
 		} {

@@ -21,6 +21,9 @@ type Config struct {
 	// Dialable reports whether there is an address at which the peer may be found;
 	// Found says that there is one now. nil: there always is.
 	Dialable func(contact.ODID) bool
+	// Received takes a message of KindFile that is stored for the first time, in the
+	// transaction that stores it; nil takes none.
+	Received func(tx *store.Tx, from contact.ODID, id ID, body []byte) error
 	Log      *slog.Logger // nil discards
 }
 
@@ -31,6 +34,7 @@ type Service struct {
 	net      transport.Network
 	relation func(*store.Tx, contact.ODID) (contact.View, bool, error)
 	dialable func(contact.ODID) bool
+	received func(*store.Tx, contact.ODID, ID, []byte) error
 	log      *slog.Logger
 
 	kick     chan struct{} // the schedule changed
@@ -52,11 +56,14 @@ func New(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Received == nil {
+		c.Received = func(*store.Tx, contact.ODID, ID, []byte) error { return nil }
+	}
 	if c.Dialable == nil {
 		c.Dialable = func(contact.ODID) bool { return true }
 	}
 	s := &Service{
-		db: c.DB, net: c.Network, relation: c.Relation, dialable: c.Dialable, log: c.Log,
+		db: c.DB, net: c.Network, relation: c.Relation, dialable: c.Dialable, received: c.Received, log: c.Log,
 		kick:     make(chan struct{}, 1),
 		sched:    newSchedule(),
 		troubles: troubles{list: make(map[contact.ODID]trouble)},

@@ -16,6 +16,7 @@ import (
 
 	"contactsd/check"
 	"contactsd/contact"
+	"contactsd/file"
 	"contactsd/identity"
 	"contactsd/message"
 	"contactsd/pairing"
@@ -94,7 +95,7 @@ func (a *attacker) sentSince() []string {
 }
 
 func protocols() []transport.Protocol {
-	return []transport.Protocol{relation.Protocol, pairing.Protocol, presence.Protocol, message.Protocol, presence.GossipProtocol, check.Protocol}
+	return []transport.Protocol{relation.Protocol, pairing.Protocol, presence.Protocol, message.Protocol, presence.GossipProtocol, check.Protocol, file.Protocol}
 }
 
 // hear reads a stream to its end: what came, how it ended, after how long.

@@ -12,6 +12,7 @@ import (
 
 	"contactsd/check"
 	"contactsd/contact"
+	"contactsd/file"
 	"contactsd/identity"
 	"contactsd/message"
 	"contactsd/pairing"
@@ -37,6 +38,7 @@ type Config struct {
 	Identity      *identity.Identity
 	Transport     Transport
 	Neighbourhood transport.Neighbourhood // nil: no LAN to look around in
+	Files         string                  // folder for received files, absolute; may be empty
 	Log           *slog.Logger
 }
 
@@ -51,6 +53,7 @@ type Node struct {
 	Pairing  *pairing.Service
 	Presence *presence.Service
 	Message  *message.Service
+	File     *file.Service
 	Check    *check.Service
 
 	log     *slog.Logger
@@ -62,7 +65,7 @@ type Node struct {
 
 // Tables returns the tables of all features, for store.Open.
 func Tables() []store.Definition {
-	return slices.Concat([]store.Definition{settingsTable}, relation.Tables(), pairing.Tables(), presence.Tables(), message.Tables())
+	return slices.Concat([]store.Definition{settingsTable}, relation.Tables(), pairing.Tables(), presence.Tables(), message.Tables(), file.Tables())
 }
 
 // New composes a node and installs its gate on the transport. Run starts it.
@@ -99,6 +102,7 @@ func New(cfg Config) (*Node, error) {
 		Changed: func(peer contact.ODID) {
 			n.Presence.RelationChanged(peer)
 			n.Message.Wake(peer)
+			n.File.RelationChanged(peer)
 		},
 	})
 	if err != nil {
@@ -129,6 +133,23 @@ func New(cfg Config) (*Node, error) {
 		Dialable: func(peer contact.ODID) bool {
 			return cfg.Transport.Knows(peer) || len(n.Relation.Where(peer)) > 0
 		},
+		Received: func(tx *store.Tx, from contact.ODID, id message.ID, body []byte) error {
+			return n.File.Received(tx, from, file.ID(id), body)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.File, err = file.New(file.Config{
+		DB: cfg.DB, Network: used{cfg.Transport, n.Relation.Used}, Relation: n.Relation.View, Folder: cfg.Files, Log: cfg.Log,
+		Send: func(to contact.ODID, id file.ID, body []byte) error {
+			_, err := n.Message.Send(to, message.ID(id), message.KindFile, body)
+			return err
+		},
+		Revoke: func(id file.ID) error {
+			_, err := n.Message.Cancel(message.ID(id))
+			return err
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -149,6 +170,7 @@ func New(cfg Config) (*Node, error) {
 	cfg.Transport.Serve(presence.Protocol, n.gate(contact.ServicePresence, n.Presence.Handle))
 	cfg.Transport.Serve(message.Protocol, n.gate(contact.ServiceMessages, n.using(n.Message.Handle)))
 	cfg.Transport.Serve(presence.GossipProtocol, n.gate(contact.ServiceGossip, n.Presence.HandleGossip))
+	cfg.Transport.Serve(file.Protocol, n.gate(contact.ServiceFiles, n.using(n.File.Handle)))
 	cfg.Transport.Serve(check.Protocol, n.gate(contact.ServiceCheck, n.Check.Handle))
 	return n, nil
 }
@@ -181,6 +203,7 @@ func (n *Node) Run(ctx context.Context) error {
 		"pairing":  n.Pairing.Run,
 		"presence": n.Presence.Run,
 		"message":  n.Message.Run,
+		"file":     n.File.Run,
 	} {
 		done.Go(func() {
 			if err := run(features); err != nil {

@@ -3,9 +3,11 @@ package node_test
 import (
 	"io"
 	"testing"
+	"time"
 
 	"contactsd/check"
 	"contactsd/contact"
+	"contactsd/file"
 	"contactsd/identity"
 	"contactsd/node"
 )
@@ -20,6 +22,11 @@ func TestStreamsAreCountedByDecision(t *testing.T) {
 		bob.types(ana, ana.showsCode())
 		bob.writes(ana, "hello")
 		bob.checks(ana, contact.QuestionListed, contact.CheckBothWay, check.SourceLive)
+		st, err := bob.Network.Open(t.Context(), ana.id.Self(), file.Protocol)
+		bob.try(err)
+		st.CloseWrite()
+		settle(time.Second)
+		st.Reset()
 		served := ana.Streams()
 		for service, counts := range served {
 			for d, n := range counts {

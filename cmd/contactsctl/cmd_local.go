@@ -38,11 +38,13 @@ func (a *app) paths(context.Context, []string) error {
 			Config string `json:"config"`
 			Socket string `json:"socket"`
 			Lock   string `json:"lock"`
-		}{h.State, h.Store, h.Key, h.Config, h.Socket, h.Lock})
+			Files  string `json:"files"`
+		}{h.State, h.Store, h.Key, h.Config, h.Socket, h.Lock, h.Files})
 	}
 	return a.fields(
 		[2]string{"state", safe(h.State)}, [2]string{"store", safe(h.Store)}, [2]string{"key", safe(h.Key)},
 		[2]string{"config", safe(h.Config)}, [2]string{"socket", safe(h.Socket)}, [2]string{"lock", safe(h.Lock)},
+		[2]string{"files", safe(h.Files)},
 	)
 }
 

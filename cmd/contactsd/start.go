@@ -94,7 +94,7 @@ func (d *device) compose(h home.Home, id *identity.Identity, isNew bool, log *sl
 	if d.db, err = store.Open(h.Store, store.Options{}, node.Tables()...); err != nil {
 		return err
 	}
-	d.node, err = node.New(node.Config{DB: d.db, Identity: id, Transport: d.network, Neighbourhood: d.network, Log: log})
+	d.node, err = node.New(node.Config{DB: d.db, Identity: id, Transport: d.network, Neighbourhood: d.network, Files: h.Files, Log: log})
 	return err
 }
 

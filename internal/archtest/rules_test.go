@@ -33,10 +33,11 @@ var inside = []struct {
 	{"relation", feature, featureReason},
 	{"presence", feature, featureReason},
 	{"message", feature, featureReason},
+	{"file", feature, featureReason},
 	{"check", feature, featureReason},
-	{"node", append([]string{"pairing", "relation", "presence", "message", "check"}, feature...),
+	{"node", append([]string{"pairing", "relation", "presence", "message", "file", "check"}, feature...),
 		"node composes the features and is itself no part of the API, nor bound to one transport"},
-	{"api/server", []string{"api/...", "internal/home", "node", "pairing", "relation", "presence", "message", "check", "store", "transport", "contact", "identity"},
+	{"api/server", []string{"api/...", "internal/home", "node", "pairing", "relation", "presence", "message", "file", "check", "store", "transport", "contact", "identity"},
 		"the server answers from the features; it opens no network"},
 	{"api/...", []string{"api/..."},
 		"the schema is shared with clients, so it drags nothing of the daemon along"},
@@ -72,6 +73,7 @@ var outside = []struct {
 	{"github.com/pquerna/otp", []string{"pairing"}, "one place knows codes"},
 	{"github.com/boombuler/", []string{"cmd/contactsctl", "web"}, "a QR code is drawn for whoever looks, at a terminal or the page"},
 	{"github.com/gtank/ristretto255", []string{"pairing"}, "one place does the PAKE"},
+	{"lukechampine.com/blake3", []string{"file"}, "one place verifies what is received"},
 	{"github.com/spf13/", []string{"cmd/contactsctl", "cmd/contactsd"}, "flags belong to commands"},
 	{"github.com/BurntSushi/toml", []string{"cmd/contactsd"}, "the configuration file belongs to the daemon's command"},
 	{"github.com/fxamacker/cbor", []string{"internal/codec"}, "there is one dialect of CBOR"},
@@ -163,7 +165,7 @@ func TestImportsRunDown(t *testing.T) {
 // TestFeaturesMeetOnlyInNode: not even the tests of one feature use another, or
 // they would hold each other in place.
 func TestFeaturesMeetOnlyInNode(t *testing.T) {
-	features := []string{"pairing", "relation", "presence", "message", "check"}
+	features := []string{"pairing", "relation", "presence", "message", "file", "check"}
 	for _, p := range packages(t) {
 		if !anyMatches(features, p.name()) {
 			continue

@@ -9,6 +9,8 @@
 //	config      H/config.toml                  $XDG_CONFIG_HOME/contactsd/config.toml
 //	socket      H/contactsd.sock               $XDG_RUNTIME_DIR/contactsd/contactsd.sock,
 //	                                           else state/contactsd.sock
+//	files       H/files                        the user's folder for downloads,
+//	                                           else state/files
 //
 // Two homes never share a file.
 package home
@@ -44,6 +46,7 @@ type Home struct {
 	Lock   string
 	Config string
 	Socket string
+	Files  string // received files
 }
 
 // Errors of this package.
@@ -71,6 +74,9 @@ func Resolve(flag string) (Home, error) {
 	}
 	h := within(filepath.Join(state, program))
 	h.Config = filepath.Join(config, program, "config.toml")
+	if filepath.IsAbs(xdg.UserDirs.Download) {
+		h.Files = xdg.UserDirs.Download
+	}
 	// XDG has no default for this one: without it the socket lies with the state.
 	if run := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) {
 		h.Socket = filepath.Join(run, program, socketName)
@@ -86,6 +92,7 @@ func within(dir string) Home {
 		Lock:   filepath.Join(dir, "lock"),
 		Config: filepath.Join(dir, "config.toml"),
 		Socket: filepath.Join(dir, socketName),
+		Files:  filepath.Join(dir, "files"),
 	}
 }
 
