@@ -81,6 +81,11 @@ func (c *Client) Messages() contactsv1connect.MessagesServiceClient {
 	return contactsv1connect.NewMessagesServiceClient(c.transport(), baseURL, limits())
 }
 
+// Files returns the calls that send and receive files.
+func (c *Client) Files() contactsv1connect.FilesServiceClient {
+	return contactsv1connect.NewFilesServiceClient(c.transport(), baseURL, limits())
+}
+
 // Events returns the calls that tell what changes.
 func (c *Client) Events() contactsv1connect.EventsServiceClient {
 	return contactsv1connect.NewEventsServiceClient(c.transport(), baseURL, limits())

@@ -9,6 +9,7 @@ import (
 
 	contactsv1 "contactsd/api/contacts/v1"
 	"contactsd/contact"
+	"contactsd/file"
 	"contactsd/message"
 	"contactsd/presence"
 	"contactsd/relation"
@@ -86,8 +87,11 @@ func messageOf(m message.Message) *contactsv1.Message {
 		DeliveredAt: stamp(m.DeliveredAt),
 		ReadAt:      stamp(m.ReadAt),
 	}
-	if m.Kind == message.KindText {
+	switch m.Kind {
+	case message.KindText:
 		out.Text = string(m.Body)
+	case message.KindFile:
+		out.Text = file.OfferedName(m.Body)
 	}
 	if out.Waiting == "" {
 		out.Waiting = m.Note

@@ -11,6 +11,7 @@ import (
 
 	contactsv1 "contactsd/api/contacts/v1"
 	"contactsd/contact"
+	"contactsd/file"
 	"contactsd/message"
 	"contactsd/pairing"
 	"contactsd/relation"
@@ -81,6 +82,11 @@ func answers() []answer {
 		{is: message.ErrConflict, code: connect.CodeAlreadyExists, reason: "id_conflict", field: "id", hint: "send under a new id"},
 		{is: message.ErrNotFound, code: gone, reason: "no_message", field: "id", hint: "see: contactsctl outbox", whole: true},
 		{is: message.ErrFinal, code: now, reason: "too_late", field: "id", hint: "only what is queued can be cancelled", whole: true},
+
+		{is: file.ErrNotFound, code: gone, reason: "no_file", field: "id", hint: "see: contactsctl files", whole: true},
+		{is: file.ErrState, code: now, reason: "file_state", field: "id", hint: "see how it stands: contactsctl files", whole: true},
+		{is: file.ErrConflict, code: connect.CodeAlreadyExists, reason: "id_conflict", field: "id", hint: "send under a new id"},
+		{is: file.ErrSource, code: bad, reason: "source", field: "path", hint: "name a file or folder that this user can read", whole: true},
 
 		{is: store.ErrCursor, code: connect.CodeOutOfRange, reason: "cursor", field: "after", hint: "read your lists anew, then go on from the newest event"},
 		{is: store.ErrFull, code: exhausted, reason: "disk_full", hint: "free space, then try again"},

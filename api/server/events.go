@@ -55,6 +55,8 @@ func (s events) WatchEvents(ctx context.Context, req *contactsv1.WatchEventsRequ
 func (s *Server) follow(ctx context.Context, after string, send func(*contactsv1.WatchEventsResponse) error) error {
 	changes, cancel := s.watchPresence()
 	defer cancel()
+	moving, cancelFiles := s.watchFiles()
+	defer cancelFiles()
 	cursor, err := s.begin(after)
 	if err != nil {
 		return err
@@ -84,6 +86,16 @@ func (s *Server) follow(ctx context.Context, after string, send func(*contactsv1
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-emitted:
+		case <-moving.wake:
+			for _, id := range moving.take() {
+				e, err := s.progress(id)
+				if err != nil {
+					return err
+				}
+				if err := send(&contactsv1.WatchEventsResponse{Event: e, Cursor: cursorText(cursor)}); err != nil {
+					return err
+				}
+			}
 		case <-changes.wake:
 			for _, c := range changes.take() {
 				e := &contactsv1.Event{Type: presenceChanged, At: timestamppb.New(time.Now()), Contact: c.peer.String(), Presence: presenceOf(c.presence)}

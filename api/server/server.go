@@ -113,6 +113,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle(contactsv1connect.NewGroupsServiceHandler(groups{contacts{s}}, opts...))
 	mux.Handle(contactsv1connect.NewPresenceServiceHandler(presences{s}, opts...))
 	mux.Handle(contactsv1connect.NewMessagesServiceHandler(messages{s}, append(opts, connect.WithReadMaxBytes(maxBatchRequest))...))
+	mux.Handle(contactsv1connect.NewFilesServiceHandler(files{s}, opts...))
 	mux.Handle(contactsv1connect.NewEventsServiceHandler(events{s}, opts...))
 	mux.Handle(contactsv1connect.NewPageServiceHandler(page{s}, opts...))
 	mux.HandleFunc("GET /v1/events", s.serveEvents)

@@ -37,7 +37,9 @@ type Event struct {
 	State  string `protobuf:"bytes,6,opt,name=state,proto3" json:"state,omitempty"`
 	Detail string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
 	// Of presence.changed.
-	Presence      *Presence `protobuf:"bytes,8,opt,name=presence,proto3" json:"presence,omitempty"`
+	Presence *Presence `protobuf:"bytes,8,opt,name=presence,proto3" json:"presence,omitempty"`
+	// Of file.progress, which is not durable: the transfer as it is now.
+	File          *File `protobuf:"bytes,9,opt,name=file,proto3" json:"file,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -124,6 +126,13 @@ func (x *Event) GetDetail() string {
 func (x *Event) GetPresence() *Presence {
 	if x != nil {
 		return x.Presence
+	}
+	return nil
+}
+
+func (x *Event) GetFile() *File {
+	if x != nil {
+		return x.File
 	}
 	return nil
 }
@@ -339,7 +348,7 @@ var File_contacts_v1_events_proto protoreflect.FileDescriptor
 
 const file_contacts_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\x18contacts/v1/events.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/presence.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x01\n" +
+	"\x18contacts/v1/events.proto\x12\vcontacts.v1\x1a\x17contacts/v1/files.proto\x1a\x1acontacts/v1/presence.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x02\n" +
 	"\x05Event\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12*\n" +
@@ -348,7 +357,8 @@ const file_contacts_v1_events_proto_rawDesc = "" +
 	"\x02id\x18\x05 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x06 \x01(\tR\x05state\x12\x16\n" +
 	"\x06detail\x18\a \x01(\tR\x06detail\x121\n" +
-	"\bpresence\x18\b \x01(\v2\x15.contacts.v1.PresenceR\bpresence\"F\n" +
+	"\bpresence\x18\b \x01(\v2\x15.contacts.v1.PresenceR\bpresence\x12%\n" +
+	"\x04file\x18\t \x01(\v2\x11.contacts.v1.FileR\x04file\"F\n" +
 	"\x11ListEventsRequest\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\tR\x05after\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\rR\bpageSize\"X\n" +
@@ -386,21 +396,23 @@ var file_contacts_v1_events_proto_goTypes = []any{
 	(*WatchEventsResponse)(nil),   // 4: contacts.v1.WatchEventsResponse
 	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
 	(*Presence)(nil),              // 6: contacts.v1.Presence
+	(*File)(nil),                  // 7: contacts.v1.File
 }
 var file_contacts_v1_events_proto_depIdxs = []int32{
 	5, // 0: contacts.v1.Event.at:type_name -> google.protobuf.Timestamp
 	6, // 1: contacts.v1.Event.presence:type_name -> contacts.v1.Presence
-	0, // 2: contacts.v1.ListEventsResponse.events:type_name -> contacts.v1.Event
-	0, // 3: contacts.v1.WatchEventsResponse.event:type_name -> contacts.v1.Event
-	1, // 4: contacts.v1.EventsService.ListEvents:input_type -> contacts.v1.ListEventsRequest
-	3, // 5: contacts.v1.EventsService.WatchEvents:input_type -> contacts.v1.WatchEventsRequest
-	2, // 6: contacts.v1.EventsService.ListEvents:output_type -> contacts.v1.ListEventsResponse
-	4, // 7: contacts.v1.EventsService.WatchEvents:output_type -> contacts.v1.WatchEventsResponse
-	6, // [6:8] is the sub-list for method output_type
-	4, // [4:6] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	7, // 2: contacts.v1.Event.file:type_name -> contacts.v1.File
+	0, // 3: contacts.v1.ListEventsResponse.events:type_name -> contacts.v1.Event
+	0, // 4: contacts.v1.WatchEventsResponse.event:type_name -> contacts.v1.Event
+	1, // 5: contacts.v1.EventsService.ListEvents:input_type -> contacts.v1.ListEventsRequest
+	3, // 6: contacts.v1.EventsService.WatchEvents:input_type -> contacts.v1.WatchEventsRequest
+	2, // 7: contacts.v1.EventsService.ListEvents:output_type -> contacts.v1.ListEventsResponse
+	4, // 8: contacts.v1.EventsService.WatchEvents:output_type -> contacts.v1.WatchEventsResponse
+	7, // [7:9] is the sub-list for method output_type
+	5, // [5:7] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_events_proto_init() }
@@ -408,6 +420,7 @@ func file_contacts_v1_events_proto_init() {
 	if File_contacts_v1_events_proto != nil {
 		return
 	}
+	file_contacts_v1_files_proto_init()
 	file_contacts_v1_presence_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -31,7 +31,8 @@ type Message struct {
 	Contact string `protobuf:"bytes,2,opt,name=contact,proto3" json:"contact,omitempty"`
 	// in or out.
 	Direction string `protobuf:"bytes,3,opt,name=direction,proto3" json:"direction,omitempty"`
-	// text; gap in the place of messages that the contact took back.
+	// text; file for what offers a file, under whose id the transfer is found, and
+	// whose text is the name; gap in the place of messages that the contact took back.
 	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
 	Text string `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
 	// Out: queued, delivered, failed, cancelled. In: received, read.

@@ -46,7 +46,8 @@ type EventsServiceClient interface {
 	// ListEvents returns events that there are.
 	ListEvents(context.Context, *v1.ListEventsRequest) (*v1.ListEventsResponse, error)
 	// WatchEvents sends the events after a cursor and then every new one as it
-	// happens. Presence, which is not durable, is sent live and without a cursor.
+	// happens. Presence and the progress of files, which are not durable, are sent
+	// live and without a cursor.
 	WatchEvents(context.Context, *v1.WatchEventsRequest) (*connect.ServerStreamForClient[v1.WatchEventsResponse], error)
 }
 
@@ -101,7 +102,8 @@ type EventsServiceHandler interface {
 	// ListEvents returns events that there are.
 	ListEvents(context.Context, *v1.ListEventsRequest) (*v1.ListEventsResponse, error)
 	// WatchEvents sends the events after a cursor and then every new one as it
-	// happens. Presence, which is not durable, is sent live and without a cursor.
+	// happens. Presence and the progress of files, which are not durable, are sent
+	// live and without a cursor.
 	WatchEvents(context.Context, *v1.WatchEventsRequest, *connect.ServerStream[v1.WatchEventsResponse]) error
 }
 
