@@ -298,6 +298,7 @@ func (w *world) journal(h *host) {
 	l := h.up()
 	received := make(map[string]int)
 	states := make(map[contact.ODID]string)
+	open := make(map[string]bool)
 	for after := uint64(0); ; {
 		entries, err := l.db.Events(after, 1000)
 		if err != nil {
@@ -312,6 +313,10 @@ func (w *world) journal(h *host) {
 			switch e.Event.Type {
 			case contact.MessageReceived:
 				received[e.Event.ID]++
+			case contact.RequestReceived:
+				open[e.Event.ID] = true
+			case contact.RequestAccepted, contact.RequestRejected, contact.RequestCancelled:
+				delete(open, e.Event.ID)
 			case contact.ContactBlocked, contact.ContactUnblocked, contact.ContactPaired, contact.ContactUnpaired, contact.ContactRemoved, contact.ContactLeft:
 				states[e.Event.Contact] = e.Event.State
 			case contact.ContactAdded: // who is told reads what it is
@@ -323,6 +328,7 @@ func (w *world) journal(h *host) {
 			}
 		}
 	}
+	w.opened(h, l, open)
 	for id, n := range received {
 		if n > 1 {
 			w.violate("events", "%s was told %d times of message %s", h.name, n, id)

@@ -286,3 +286,21 @@ func (l *life) asks(o *host, incoming bool) (*asked, error) {
 	}
 	return nil, err
 }
+
+// opened compares the requests that are open by a device's journal with its list.
+func (w *world) opened(h *host, l *life, told map[string]bool) {
+	list, err := l.Relation.Requests(true)
+	if err != nil {
+		w.violate("run", "%v", err)
+		return
+	}
+	for _, r := range list {
+		if !told[r.ID] {
+			w.violate("events", "%s lists a request of which it was not told, or was told that it is over: %s", h.name, r.Wording)
+		}
+		delete(told, r.ID)
+	}
+	for id := range told {
+		w.violate("events", "%s was told of request %s, and not that it is over", h.name, id)
+	}
+}

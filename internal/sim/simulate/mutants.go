@@ -383,6 +383,14 @@ var mutants = []mutant{
 		return st`,
 	},
 	{
+		Name: "request-without-event", File: "relation/request.go",
+		Old: `	return tellRequest(tx, contact.RequestReceived, `,
+		New: `	if mutant("request-without-event") {
+		return nil
+	}
+	return tellRequest(tx, contact.RequestReceived, `,
+	},
+	{
 		Name: "name-told-once", File: "relation/apply.go",
 		Old: `h.Name != d.Name`,
 		New: `h.Name != d.Name && !mutant("name-told-once")`,
