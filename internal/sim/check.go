@@ -81,6 +81,7 @@ func (w *world) settle() {
 	deadline := time.Now().Add(patient)
 	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
 		pass(wait)
+		w.moved()
 		wrong := w.disagreements()
 		if len(wrong) == 0 {
 			break

@@ -62,7 +62,7 @@ func duel(t *testing.T, d Duel) (r Result) {
 	defer os.RemoveAll(dir)
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		r, err = Run(d.plan(), dir, &log, true)
+		r, err = Run(d.plan(), dir, &log, true, nil)
 		if err != nil {
 			t.Error(err)
 		}

@@ -36,6 +36,7 @@ type world struct {
 	plan    Plan
 	dir     string
 	verbose bool // the timeline has what the devices log
+	moved   func()
 
 	net     *memnet.Network
 	weather *weather
@@ -64,11 +65,15 @@ type world struct {
 }
 
 // Run runs a plan in the bubble of the caller, with stores in dir. It writes what
-// happened to log if anything was wrong, with what the devices log if verbose.
-func Run(p Plan, dir string, log io.Writer, verbose bool) (Result, error) {
+// happened to log if anything was wrong, with what the devices log if verbose. It
+// calls moved, if that is not nil, whenever it has come a step further.
+func Run(p Plan, dir string, log io.Writer, verbose bool, moved func()) (Result, error) {
 	w, err := newWorld(p, dir, verbose)
 	if err != nil {
 		return Result{}, err
+	}
+	if w.moved = moved; moved == nil {
+		w.moved = func() {}
 	}
 	r, err := w.run()
 	if err != nil || len(r.Violations) > 0 {
@@ -151,6 +156,7 @@ func (w *world) run() (Result, error) {
 		pass(time.Until(w.line.start.Add(s.At)))
 		w.take(s)
 		w.look()
+		w.moved()
 	}
 	pass(time.Until(w.line.start.Add(w.plan.Length)))
 	w.heal()

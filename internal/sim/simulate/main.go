@@ -154,13 +154,13 @@ type batch struct {
 	alone   bool // on one processor, since other batches run beside it
 }
 
-// limit is how long one run of so long may take before it is said to hang. A mutant
-// may well, but on a machine that is busy with something else others take long, too.
-func (b batch) limit(length time.Duration) time.Duration {
+// limit is how long a run may stay at one step before it is said to hang. A mutant
+// may well.
+func (b batch) limit() time.Duration {
 	if b.mutant != "" {
-		return time.Minute + length/400
+		return time.Minute
 	}
-	return 2*time.Minute + length/200
+	return 3 * time.Minute
 }
 
 // runs runs a batch and returns the results in the order in which they came.
@@ -176,7 +176,7 @@ func (s *simulation) runs(b batch) (list []result, err error) {
 	cmd := exec.CommandContext(s.ctx, b.binary, "-test.run", "^TestSeeds$", "-test.parallel", parallel, "-test.timeout", "30m",
 		"-sim.first", strconv.FormatUint(b.first, 10), "-sim.seeds", strconv.Itoa(b.seeds), "-sim.again", strconv.Itoa(b.again),
 		"-sim.verbose="+strconv.FormatBool(b.verbose), "-sim.stop="+strconv.FormatBool(b.mutant != ""), "-sim.report", report,
-		"-sim.limit", b.limit(s.length).String(), "-sim.length", s.length.String(), "-sim.devices", strconv.Itoa(s.devices))
+		"-sim.limit", b.limit().String(), "-sim.length", s.length.String(), "-sim.devices", strconv.Itoa(s.devices))
 	cmd.Env = append(os.Environ(), mutantVariable+"="+b.mutant)
 	var text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &text
