@@ -25,6 +25,9 @@ import (
 // shots is where pictures of the screens go; none are made without.
 var shots = flag.String("shots", "", "write pictures of the screens to this `folder`")
 
+// picture is where the picture of the README goes.
+var picture = flag.String("picture", "", "write the picture of the README to this `file`")
+
 // patience is how long a test waits for what must happen.
 const patience = 45 * time.Second
 
@@ -283,17 +286,29 @@ func (p *person) fits(where string) {
 	}
 }
 
-// shot writes a picture of the window.
+// shot writes a picture of the window, if pictures are wanted.
 func (p *person) shot(name string) {
 	p.t.Helper()
-	if *shots == "" {
-		return
+	if *shots != "" {
+		p.draws(filepath.Join(*shots, name+".png"))
 	}
+}
+
+// picture writes that of the README, if it is wanted.
+func (p *person) picture() {
+	p.t.Helper()
+	if *picture != "" {
+		p.draws(*picture)
+	}
+}
+
+func (p *person) draws(file string) {
+	p.t.Helper()
 	png := gets(p, chromedp.CaptureScreenshot())
-	if err := os.MkdirAll(*shots, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		p.t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(*shots, name+".png"), png, 0o644); err != nil {
+	if err := os.WriteFile(file, png, 0o644); err != nil {
 		p.t.Fatal(err)
 	}
 }

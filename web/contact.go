@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	contactsv1 "contactsd/api/contacts/v1"
 )
@@ -9,10 +10,14 @@ import (
 // aboutView is what there is to know and to decide of one contact.
 type aboutView struct {
 	Contact *contactsv1.Contact
-	Why     []string // how it is reached now
-	Fault   *fault   // of the remark
+	Why     []string            // how it is reached now
+	Groups  []*contactsv1.Group // all there are
+	Fault   *fault              // of the remark
 	Saved   bool
 }
+
+// In reports whether the contact is in a group.
+func (v aboutView) In(group string) bool { return slices.Contains(v.Contact.GetGroups(), group) }
 
 func (s *Server) aboutOf(r *http.Request) (aboutView, error) {
 	odid := r.PathValue("odid")
@@ -21,7 +26,11 @@ func (s *Server) aboutOf(r *http.Request) (aboutView, error) {
 		return aboutView{}, err
 	}
 	why, err := s.client.Contacts().ExplainContact(r.Context(), &contactsv1.ExplainContactRequest{Contact: odid})
-	return aboutView{Contact: got.GetContact(), Why: why.GetWhy()}, err
+	if err != nil {
+		return aboutView{}, err
+	}
+	groups, err := s.client.Groups().ListGroups(r.Context(), &contactsv1.ListGroupsRequest{})
+	return aboutView{Contact: got.Contact, Why: why.Why, Groups: groups.GetGroups()}, err
 }
 
 func (s *Server) about(w http.ResponseWriter, r *http.Request) {
@@ -96,27 +105,4 @@ func (s *Server) batched(w http.ResponseWriter, r *http.Request, results []*cont
 		}
 	}
 	s.done(w, r, to)
-}
-
-// blockedView lists who is blocked.
-type blockedView struct {
-	Contacts []*contactsv1.Contact
-	Total    uint32
-	Next     string
-}
-
-func (s *Server) blocked(w http.ResponseWriter, r *http.Request) {
-	got, err := s.client.Contacts().ListContacts(r.Context(), &contactsv1.ListContactsRequest{
-		All: true, Filter: "relation:blocked", PageToken: r.FormValue("after"),
-	})
-	if err != nil {
-		s.failed(w, r, err)
-		return
-	}
-	s.screen(w, r, http.StatusOK, "blocked", "Blocked", blockedView{got.Contacts, got.Total, got.NextPageToken})
-}
-
-func (s *Server) unblock(w http.ResponseWriter, r *http.Request) {
-	got, err := s.client.Contacts().UnblockContacts(r.Context(), &contactsv1.UnblockContactsRequest{Contacts: []string{r.PostFormValue("odid")}})
-	s.batched(w, r, got.GetResults(), err, "/blocked")
 }

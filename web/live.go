@@ -43,10 +43,10 @@ func (c changes) add(e *contactsv1.Event) {
 	case e.Type == "presence.changed":
 		c.rows[e.Contact] = true
 		c.names["contact-"+e.Contact] = true
-	case subject == "contact":
+	case subject == "contact", subject == "groups":
 		c.names["contacts"] = true
 		c.names["contact-"+e.Contact] = true
-	case subject == "profile", subject == "presence", subject == "settings":
+	case subject == "profile", subject == "presence":
 		c.names["me"] = true
 	}
 	if len(c.rows) > maxChanged {

@@ -34,6 +34,15 @@ func (s *Server) routes() http.Handler {
 	inside.HandleFunc("POST /c/{odid}/block", s.block)
 	inside.HandleFunc("POST /c/{odid}/remove", s.remove)
 
+	inside.HandleFunc("GET /c/{odid}/check", s.check)
+	inside.HandleFunc("POST /c/{odid}/groups", s.setGroups)
+	inside.HandleFunc("POST /c/{odid}/field", s.setField)
+
+	inside.HandleFunc("GET /groups", s.groups)
+	inside.HandleFunc("POST /groups", s.createGroup)
+	inside.HandleFunc("POST /groups/rename", s.renameGroup)
+	inside.HandleFunc("POST /groups/delete", s.deleteGroup)
+
 	inside.HandleFunc("GET /blocked", s.blocked)
 	inside.HandleFunc("POST /unblock", s.unblock)
 

@@ -3,9 +3,13 @@ package web_test
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/identity"
 )
 
 // testScreens looks at each screen, light and dark, wide and narrow, with axe-core, and
@@ -48,12 +52,16 @@ func testScreens(t *testing.T, w world) {
 	}
 	ana.sees("#code", "Bob is now a trusted contact")
 	look("paired")
-	for _, c := range []struct{ odid, remark string }{
-		{"odid1qvpw2lx9mkj6sn4flqzr5ha3s5a7r6mgy8kmlp0pmrdnx8p9c4tsq0cfcy", "Carla"},
-	} {
-		ana.Contacts().AddContact(t.Context(), &contactsv1.AddContactRequest{Odid: c.odid, Remark: c.remark})
+	for _, remark := range []string{"Carla Mendes", "Dr. Okafor", "Grandma", "Мария", "נועה"} {
+		id, err := identity.Generate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ana.Contacts().AddContact(t.Context(), &contactsv1.AddContactRequest{Odid: id.Self().String(), Remark: remark}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	for i, text := range []string{"Hi Ana! The bread is in the oven.", "שלום, מה שלומך?"} {
+	for i, text := range []string{"Hi Ana! The bread is in the oven.", "Noa says שלום, מה שלומך?"} {
 		if _, err := bob.Messages().SendMessage(t.Context(), &contactsv1.SendMessageRequest{Contact: ana.ODID, Text: text}); err != nil {
 			t.Fatal(i, err)
 		}
@@ -63,11 +71,22 @@ func testScreens(t *testing.T, w world) {
 	ana.types("#text", "On my way. Shall I bring cheese?")
 	ana.clicks(".compose button")
 	ana.sees("#log .out", "Delivered")
-	bob.Stop(9)
+	ana.size(1100, 640)
+	ana.colours("light")
+	ana.picture()
+	bob.Stop(syscall.SIGKILL)
 	ana.types("#text", "I am at the door")
 	ana.clicks(".compose button")
 	ana.sees("#log .out", "Waiting")
 	look("chat")
+	ana.size(3840, 2160)
+	ana.shot("chat-huge")
+	ana.fits("chat, huge")
+	ana.size(320, 640)
+	ana.does(chromedp.Evaluate[chromedp.Void](`document.documentElement.dir = 'rtl'`))
+	ana.shot("chat-rtl")
+	ana.fits("chat, right to left")
+	ana.size(1280, 800)
 	ana.goes("/")
 	look("home")
 	ana.goes("/pair")
@@ -79,9 +98,18 @@ func testScreens(t *testing.T, w world) {
 	ana.presses("Show a link and QR")
 	ana.until(`document.querySelector('.qr')`)
 	look("link")
+	for _, group := range []string{"Family", "Choir"} {
+		if _, err := ana.Groups().CreateGroup(t.Context(), &contactsv1.CreateGroupRequest{Group: group}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	ana.goes("/c/" + bob.ODID + "/about")
 	ana.presses("Block")
+	ana.presses("Check whether they have me")
+	ana.sees("#check", "contacts.")
 	look("about")
+	ana.goes("/groups")
+	look("groups")
 	ana.goes("/settings")
 	look("settings")
 	ana.goes("/blocked")

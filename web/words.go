@@ -25,6 +25,9 @@ func words() template.FuncMap {
 		"iso":         iso,
 		"permits":     permissionWord,
 		"state":       stateWord,
+		"checkWord":   checkWord,
+		"checkSource": checkSource,
+		"fieldText":   fieldText,
 		"bytes":       bytesText,
 		"dict":        dict,
 		"list":        func(all ...string) []string { return all },
@@ -190,6 +193,17 @@ func settingName(name string) string {
 
 // numeric reports whether a setting is a number: its only choice is a range.
 func numeric(s *contactsv1.Setting) bool { return len(s.Choices) == 1 }
+
+// fieldText is the value of a custom field for a person.
+func fieldText(f *contactsv1.Field) string {
+	switch f.Value.(type) {
+	case *contactsv1.Field_Data:
+		return fmt.Sprintf("%d bytes of data", len(f.GetData()))
+	case *contactsv1.Field_Number:
+		return fmt.Sprint(f.GetNumber())
+	}
+	return f.GetText()
+}
 
 // bytesText is a size as people read it, "1.2 MB".
 func bytesText(n float64) string {
