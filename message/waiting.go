@@ -92,6 +92,8 @@ func (w wait) reason(now time.Time) string {
 		return "no longer a contact"
 	case !w.willing() && v.Status == contact.StatusAccepted:
 		return "the contact does not allow messages"
+	case !w.willing() && v.Left:
+		return "the contact removed you"
 	case !w.willing():
 		return "not accepted yet"
 	case w.entry.Cancel:

@@ -33,6 +33,7 @@ func TestEveryWaitIsExplained(t *testing.T) {
 		{"removed", wait{view: view(contact.StatusRemoved, contact.AllPermissions), entry: fresh}, "no longer a contact"},
 		{"blocked", wait{view: view(contact.StatusBlocked, contact.AllPermissions), entry: fresh}, "blocked by you"},
 		{"reported", wait{view: view(contact.StatusReported, contact.AllPermissions), entry: fresh, ahead: 2}, "blocked by you; 2 messages before it"},
+		{"left", wait{view: contact.View{Status: contact.StatusPending, Left: true}, entry: fresh}, "the contact removed you"},
 		{"pending", wait{view: view(contact.StatusPending, contact.NoPermissions), entry: fresh}, "not accepted yet"},
 		{"it asks", wait{view: contact.View{Status: contact.StatusPending, Incoming: true}, entry: fresh}, "no longer a contact"},
 		{"narrowed", wait{view: view(contact.StatusAccepted, contact.Presence), entry: fresh, standing: failed}, "the contact does not allow messages"},

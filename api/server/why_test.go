@@ -85,6 +85,18 @@ func TestWhyInSentences(t *testing.T) {
 			"The next attempt comes now.",
 			"No message waits for it.",
 		}},
+		{"left", reach{Contact: with(contact.View{Status: contact.StatusPending, Left: true}), outlook: relation.Outlook{Told: true}, route: transport.Route{Connections: []transport.Connection{tcp}}}, []string{
+			"bob is connected since 14:02:00 (3 minutes), over TCP, over the local network: it dialled this device, from 192.0.2.7:53122.",
+			"It removed this device.",
+			"It does not list this device; until it does, messages wait and presence is not shown.",
+			"No message waits for it.",
+		}},
+		{"left, and asks to part", reach{Contact: with(contact.View{Status: contact.StatusPending, Left: true, Parts: true}), outlook: relation.Outlook{Told: true}, queued: 1, waiting: "the contact removed you", route: transport.Route{Connections: []transport.Connection{tcp}}}, []string{
+			"bob is connected since 14:02:00 (3 minutes), over TCP, over the local network: it dialled this device, from 192.0.2.7:53122.",
+			"It removed this device and asks you to remove it as well.",
+			"It does not list this device; until it does, messages wait and presence is not shown.",
+			"1 message waits for it: the contact removed you.",
+		}},
 		{"pending, told", reach{Contact: with(contact.View{Status: contact.StatusPending}), outlook: relation.Outlook{Told: true, Due: true}, queued: 1001, waiting: "not accepted yet", route: transport.Route{Connections: []transport.Connection{tcp}}}, []string{
 			"bob is connected since 14:02:00 (3 minutes), over TCP, over the local network: it dialled this device, from 192.0.2.7:53122.",
 			"It does not list this device; until it does, messages wait and presence is not shown.",
