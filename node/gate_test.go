@@ -147,9 +147,11 @@ func (a *attacker) words(to *person) map[string][]byte {
 		"garbage":           bytes.Repeat([]byte{0xff}, 64),
 		"an empty frame":    {1, 0xa0},
 		"a length":          {0xff, 0xff, 0xff, 0xff, 0x0f},
+		"leaps":             statement(contact.Statement{Seq: 1 << 63, Listed: true}),
 		"lists":             statement(contact.Statement{Seq: late, Listed: true, Grants: contact.AllPermissions}),
 		"names a pairing":   statement(contact.Statement{Seq: late + 1, Listed: true, Pair: &pair}),
 		"unlists":           statement(contact.Statement{Seq: late + 2}),
+		"asks":              statement(contact.Statement{Seq: late - 1, Listed: true, Grants: contact.Messages, Ask: &contact.Ask{ID: contact.AskID{1}, Permissions: contact.Messages, Wording: "May I?"}}),
 		"an old statement":  statement(contact.Statement{Seq: 1, Listed: true}),
 		"parts":             statement(contact.Statement{Seq: late + 3, Part: late}),
 		"a first message":   a.frame(map[int]any{1: 1}),
@@ -225,14 +227,27 @@ func standings() []standing {
 
 // TestNobodyCanTellABlock has a device that the user wants nothing of say
 // everything on every protocol. A stranger, a removed and a blocked device get
-// the same bytes, the same end, at the same moment. With a window open only the
-// removed one, like any stranger, may pair; to the blocked one it is closed.
+// the same bytes, the same end, at the same moment, whether requests wait or none
+// are taken, and whoever may check. With a window open only the removed one, like
+// any stranger, may pair; to the blocked one it is closed.
 func TestNobodyCanTellABlock(t *testing.T) {
+	for name, policy := range map[string]map[string]string{
+		"as it comes":                        {},
+		"no requests":                        {"requests": "none"},
+		"no requests, anyone may check":      {"requests": "none", "checks": "anyone"},
+		"nobody may check, who leaves stays": {"checks": "nobody", "honour-removal": "off"},
+	} {
+		t.Run(name, func(t *testing.T) { nobodyCanTell(t, policy) })
+	}
+}
+
+func nobodyCanTell(t *testing.T, policy map[string]string) {
 	heard := make(map[string]string)
 	closed := make(map[string]string)
 	for _, s := range standings() {
 		tell(t, func(t *testing.T, w *world) {
 			victim, other := w.device("Ana"), w.device("Bob")
+			victim.try(victim.SetPolicy(policy))
 			s.gets(w, victim, other)
 			settle(48 * time.Hour) // until all is acknowledged
 			a := other.turns()
