@@ -71,6 +71,11 @@ func (c *Client) Groups() contactsv1connect.GroupsServiceClient {
 	return contactsv1connect.NewGroupsServiceClient(c.transport(), baseURL, limits())
 }
 
+// Requests returns the calls about what devices ask of each other.
+func (c *Client) Requests() contactsv1connect.RequestsServiceClient {
+	return contactsv1connect.NewRequestsServiceClient(c.transport(), baseURL, limits())
+}
+
 // Presence returns the calls about who is there.
 func (c *Client) Presence() contactsv1connect.PresenceServiceClient {
 	return contactsv1connect.NewPresenceServiceClient(c.transport(), baseURL, limits())

@@ -30,7 +30,8 @@ func (o AskOptions) repeats(ask *contact.Ask) bool {
 	return ask != nil && ask.Permissions == o.Permissions && ask.Wording == o.Wording
 }
 
-// Ask asks a contact for permissions, in the place of an ask that is open. Errors:
+// Ask asks a contact for permissions, in the place of an ask that is open; one for
+// just the same stays as it is. Errors:
 // ErrNotFound, ErrBlocked, *contact.LimitError, *contact.InvalidError.
 func (s *Service) Ask(peer contact.ODID, opt AskOptions) (r Request, err error) {
 	if err := opt.check(); err != nil {
@@ -40,12 +41,17 @@ func (s *Service) Ask(peer contact.ODID, opt AskOptions) (r Request, err error) 
 		return Request{}, &contact.InvalidError{Field: "permissions", Reason: "none named"}
 	}
 	err = s.update(peer, func(tx *store.Tx, e *entry) error {
-		if err := s.ask(tx, e, opt); err != nil {
-			return err
-		}
-		a, _, err := sentAsks.Get(tx, peer[:])
+		a, open, err := sentAsks.Get(tx, peer[:])
 		if err != nil {
 			return err
+		}
+		if !open || !opt.repeats(e.mine.Ask) {
+			if err := s.ask(tx, e, opt); err != nil {
+				return err
+			}
+			if a, _, err = sentAsks.Get(tx, peer[:]); err != nil {
+				return err
+			}
 		}
 		r, err = sentRequest(tx, e, a)
 		return err

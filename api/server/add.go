@@ -66,9 +66,16 @@ func addition(req *contactsv1.AddContactRequest) (relation.Addition, error) {
 	peer, err := contact.ParseODID(req.GetOdid())
 	add := relation.Addition{Peer: peer, AddOptions: relation.AddOptions{
 		Remark: req.GetRemark(), OneWay: req.GetOneWay(), Source: relation.Source(req.GetSource()), App: req.GetApp(),
+		Wording: req.GetWording(),
 	}}
+	if err != nil {
+		return add, err
+	}
+	if add.Ask, err = contact.ParsePermissions(req.GetAsk()...); err != nil {
+		return add, invalid("ask", "%v", err)
+	}
 	if req.GetAt() != "" {
 		add.Addresses = []transport.Address{transport.Address(req.GetAt())}
 	}
-	return add, err
+	return add, nil
 }

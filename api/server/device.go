@@ -19,6 +19,10 @@ func (s device) GetStatus(context.Context, *contactsv1.GetStatusRequest) (*conta
 	if err != nil {
 		return nil, err
 	}
+	waiting, err := s.node.Relation.Waiting()
+	if err != nil {
+		return nil, err
+	}
 	size, _ := s.storeBytes()
 	r := &contactsv1.GetStatusResponse{
 		Odid:        s.node.Identity.Self().String(),
@@ -28,6 +32,7 @@ func (s device) GetStatus(context.Context, *contactsv1.GetStatusRequest) (*conta
 		Peers:       uint32(len(s.node.Network.Connected())),
 		Contacts:    uint32(listed),
 		Queued:      uint32(counts.Queued),
+		Requests:    uint32(waiting),
 		Presence:    ownPresence(s.node.Presence.Mine()),
 		StartedAt:   stamp(s.started),
 		Store:       s.store,

@@ -73,6 +73,7 @@ func answers() []answer {
 		{is: relation.ErrNotFound, code: gone, reason: "no_contact", field: "contact", hint: "see: contactsctl list", whole: true},
 		{is: relation.ErrBlocked, code: refused, reason: "blocked", field: "contact"},
 		{is: relation.ErrRemoved, code: now, reason: "removed", field: "contact"},
+		{is: relation.ErrRequest, code: gone, reason: "no_request", field: "request", hint: "see: contactsctl requests", whole: true},
 		{is: relation.ErrNoGroup, code: gone, reason: "no_group", field: "group", hint: "see: contactsctl groups", whole: true},
 		{is: relation.ErrSelf, code: bad, reason: "self", field: "odid", hint: "take the ODID of the other one: contactsctl status there"},
 

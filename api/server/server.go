@@ -111,6 +111,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle(contactsv1connect.NewBlocklistServiceHandler(blocklist{s}, opts...))
 	mux.Handle(contactsv1connect.NewChecksServiceHandler(checks{s}, opts...))
 	mux.Handle(contactsv1connect.NewGroupsServiceHandler(groups{contacts{s}}, opts...))
+	mux.Handle(contactsv1connect.NewRequestsServiceHandler(asks{s}, opts...))
 	mux.Handle(contactsv1connect.NewPresenceServiceHandler(presences{s}, opts...))
 	mux.Handle(contactsv1connect.NewMessagesServiceHandler(messages{s}, append(opts, connect.WithReadMaxBytes(maxBatchRequest))...))
 	mux.Handle(contactsv1connect.NewFilesServiceHandler(files{s}, opts...))

@@ -108,7 +108,10 @@ func (r reach) why() []string {
 	var all []string
 	if r.connected() {
 		all = append(all, r.connection())
-		if r.outlook.Failed > 0 {
+		switch {
+		case errors.Is(r.outlook.Err, relation.ErrLater):
+			all = append(all, "It has no room for more requests now; yours is sent again by itself.")
+		case r.outlook.Failed > 0:
 			all = append(all, fmt.Sprintf("Yet the two can't tell each other what they are to each other: %v.", r.outlook.Err))
 		}
 	} else {

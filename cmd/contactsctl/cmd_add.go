@@ -34,7 +34,8 @@ func (a *app) addCommand() *cobra.Command {
 		Use:   "add ODID",
 		Short: "add devices by their ODIDs, untrusted until you pair with them",
 		Long: `add lists a device as a contact, untrusted until you pair with it. It stays
-pending, and its messages wait, until that device adds this one too.
+pending, and its messages wait, until that device adds this one too. With --wording
+it is asked to: its user sees a request with your words, and accepts or rejects it.
 
 With --from it adds many, from a file or with - from stdin: one ODID a line, and
 your own name for it behind a space, if you like. Empty lines and what begins
@@ -43,7 +44,7 @@ with # are left out. A line may also be JSON, as in
 own: exit code 1 says that some could not be. Adding again changes nothing but
 the remark. What comes from a file is an import, which does not bring back whom you
 removed; --source odid does.`,
-		Example: "  contactsctl add odid1… --remark Ada\n  contactsctl add odid1… --at 192.168.1.7:4001\n  contactsctl add --from friends.txt",
+		Example: "  contactsctl add odid1… --remark Ada\n  contactsctl add odid1… --at 192.168.1.7:4001\n  contactsctl add odid1… --wording \"Ada from the choir\" --ask messages,audio\n  contactsctl add --from friends.txt",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if opt.from != "" {
 				return takes(0, 0)(cmd, args)
@@ -66,6 +67,8 @@ removed; --source odid does.`,
 	f.StringVar(&opt.Remark, "remark", "", "your own `NAME` for it (at most 96 bytes)")
 	f.BoolVar(&opt.OneWay, "one-way", false, "let it do nothing here")
 	f.StringVar(&opt.At, "at", "", "`ADDRESS` where it can be reached: a multiaddr or IP:PORT")
+	f.StringVar(&opt.Wording, "wording", "", "ask it to accept you, with this `TEXT` (at most 100 characters)")
+	f.StringSliceVar(&opt.Ask, "ask", nil, "ask for these `PERMISSIONS` instead of messages alone, and grant them: messages, audio, video, status")
 	f.StringVar(&opt.from, "from", "", "`FILE` with an ODID a line, - for stdin")
 	f.StringVar(&opt.Source, "source", "", "`WORD` that says where you found it: odid, profile, conversation or import")
 	f.StringVar(&opt.App, "app", "", "`NAME` of the application that you found it in (at most 8 letters)")
@@ -75,6 +78,8 @@ removed; --source odid does.`,
 	})
 	cmd.MarkFlagsMutuallyExclusive("from", "remark")
 	cmd.MarkFlagsMutuallyExclusive("from", "at")
+	cmd.MarkFlagsMutuallyExclusive("from", "wording")
+	cmd.MarkFlagsMutuallyExclusive("from", "ask")
 	return cmd
 }
 
@@ -89,6 +94,9 @@ func (a *app) add(ctx context.Context, req *contactsv1.AddContactRequest) error 
 	own, err := a.client.Device().GetProfile(ctx, &contactsv1.GetProfileRequest{})
 	if err != nil {
 		return err
+	}
+	if req.Wording != "" {
+		return a.aside("asked; pending until the other device accepts: contactsctl requests --sent")
 	}
 	return a.aside("pending until the other device adds this one: contactsctl add " + own.Profile.Odid)
 }

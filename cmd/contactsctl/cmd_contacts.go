@@ -65,38 +65,50 @@ func (a *app) results(results []*contactsv1.Result, did string) error {
 }
 
 func (a *app) permissionsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "permissions CONTACT [narrow PERMISSION...]",
-		Short: "show what a contact may do here, or withdraw some of it",
+	ask := &contactsv1.AskContactRequest{}
+	cmd := &cobra.Command{
+		Use:   "permissions CONTACT [ask PERMISSION... --wording TEXT | narrow PERMISSION...]",
+		Short: "show what a contact may do here, ask it for more, or withdraw some of it",
 		Long: `permissions shows what a contact may do here and what this device may do there.
-"narrow" withdraws permissions at once: messages, audio, video, status.`,
-		Example:           "  contactsctl permissions ada narrow status audio",
+"ask" asks the contact to be allowed more: messages, audio, video, status. It is
+granted the same here, at once, unless --one-way; if it says no, that ends.
+"narrow" withdraws permissions at once.`,
+		Example:           "  contactsctl permissions ada ask video --wording \"so we see each other\"\n  contactsctl permissions ada narrow status audio",
 		Args:              takes(1, -1),
-		ValidArgsFunction: a.nameThen("narrow", "messages", "audio", "video", "status"),
-		RunE:              a.call(a.permissions),
+		ValidArgsFunction: a.nameThen("ask", "narrow", "messages", "audio", "video", "status"),
+		RunE:              a.call(func(ctx context.Context, args []string) error { return a.permissions(ctx, args, ask) }),
 	}
+	cmd.Flags().StringVar(&ask.Wording, "wording", "", "what you say when you ask, a `TEXT` of at most 100 characters")
+	cmd.Flags().BoolVar(&ask.OneWay, "one-way", false, "ask, and do not grant the same")
+	return cmd
 }
 
-func (a *app) permissions(ctx context.Context, args []string) error {
-	var p *contactsv1.ContactPermissions
-	switch {
-	case len(args) == 1:
+func (a *app) permissions(ctx context.Context, args []string, ask *contactsv1.AskContactRequest) error {
+	if len(args) == 1 {
 		r, err := a.client.Contacts().GetPermissions(ctx, &contactsv1.GetPermissionsRequest{Contact: args[0]})
 		if err != nil {
 			return err
 		}
-		p = r.Permissions
-	case args[1] != "narrow":
-		return usage("use: contactsctl permissions CONTACT narrow PERMISSION...", "unknown action %q", args[1])
-	case len(split(args[2:])) == 0:
-		return usage("name one or more of messages, audio, video, status", "nothing to withdraw")
-	default:
-		r, err := a.client.Contacts().NarrowPermissions(ctx, &contactsv1.NarrowPermissionsRequest{Contact: args[0], Permissions: split(args[2:])})
-		if err != nil {
-			return err
-		}
-		p = r.Permissions
+		return a.showPermissions(r.Permissions)
 	}
+	names := split(args[2:])
+	switch {
+	case args[1] != "ask" && args[1] != "narrow":
+		return usage("use: contactsctl permissions CONTACT ask|narrow PERMISSION...", "unknown action %q", args[1])
+	case len(names) == 0:
+		return usage("name one or more of messages, audio, video, status", "no permission named")
+	case args[1] == "ask":
+		ask.Contact, ask.Permissions = args[0], names
+		return a.ask(ctx, ask)
+	}
+	r, err := a.client.Contacts().NarrowPermissions(ctx, &contactsv1.NarrowPermissionsRequest{Contact: args[0], Permissions: names})
+	if err != nil {
+		return err
+	}
+	return a.showPermissions(r.Permissions)
+}
+
+func (a *app) showPermissions(p *contactsv1.ContactPermissions) error {
 	if a.json {
 		return a.object(p)
 	}

@@ -38,6 +38,7 @@ func (a *app) status(ctx context.Context, _ []string) error {
 		{"contacts", fmt.Sprint(s.Contacts)},
 		{"connected", fmt.Sprint(s.Peers)},
 		{"queued", plural(s.Queued, "message")},
+		{"requests", badge(s.Requests)},
 		{"addresses", safe(addresses)},
 	}
 	for _, addr := range s.Addresses[min(1, len(s.Addresses)):] {
@@ -59,6 +60,14 @@ func (a *app) status(ctx context.Context, _ []string) error {
 		[2]string{"version", safe(s.Version)},
 	)
 	return a.fields(rows...)
+}
+
+// badge is how many requests wait, nothing for none.
+func badge(n uint32) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d (contactsctl requests)", n)
 }
 
 // bytesText is a size as people read it, "1.2 MiB".

@@ -324,7 +324,13 @@ type AddContactRequest struct {
 	// import. An import does not bring back a contact that was removed.
 	Source string `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
 	// Keyword of the application that adds it, at most 8 letters.
-	App           string `protobuf:"bytes,6,opt,name=app,proto3" json:"app,omitempty"`
+	App string `protobuf:"bytes,6,opt,name=app,proto3" json:"app,omitempty"`
+	// What the request says that goes to the device: 1 to 100 characters, at most 256
+	// bytes. Without it nothing is asked.
+	Wording string `protobuf:"bytes,7,opt,name=wording,proto3" json:"wording,omitempty"`
+	// What is asked for, and granted unless one_way: messages (as it is if empty),
+	// audio, video, status.
+	Ask           []string `protobuf:"bytes,8,rep,name=ask,proto3" json:"ask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -399,6 +405,20 @@ func (x *AddContactRequest) GetApp() string {
 		return x.App
 	}
 	return ""
+}
+
+func (x *AddContactRequest) GetWording() string {
+	if x != nil {
+		return x.Wording
+	}
+	return ""
+}
+
+func (x *AddContactRequest) GetAsk() []string {
+	if x != nil {
+		return x.Ask
+	}
+	return nil
 }
 
 type AddContactResponse struct {
@@ -1924,14 +1944,16 @@ const file_contacts_v1_contacts_proto_rawDesc = "" +
 	"\x04text\x18\x02 \x01(\tH\x00R\x04text\x12\x14\n" +
 	"\x04data\x18\x03 \x01(\fH\x00R\x04data\x12\x18\n" +
 	"\x06number\x18\x04 \x01(\x04H\x00R\x06numberB\a\n" +
-	"\x05value\"\x92\x01\n" +
+	"\x05value\"\xbe\x01\n" +
 	"\x11AddContactRequest\x12\x12\n" +
 	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x16\n" +
 	"\x06remark\x18\x02 \x01(\tR\x06remark\x12\x17\n" +
 	"\aone_way\x18\x03 \x01(\bR\x06oneWay\x12\x0e\n" +
 	"\x02at\x18\x04 \x01(\tR\x02at\x12\x16\n" +
 	"\x06source\x18\x05 \x01(\tR\x06source\x12\x10\n" +
-	"\x03app\x18\x06 \x01(\tR\x03app\"D\n" +
+	"\x03app\x18\x06 \x01(\tR\x03app\x12\x18\n" +
+	"\awording\x18\a \x01(\tR\awording\x12\x10\n" +
+	"\x03ask\x18\b \x03(\tR\x03ask\"D\n" +
 	"\x12AddContactResponse\x12.\n" +
 	"\acontact\x18\x01 \x01(\v2\x14.contacts.v1.ContactR\acontact\"P\n" +
 	"\x12AddContactsRequest\x12:\n" +

@@ -84,7 +84,9 @@ type GetStatusResponse struct {
 	// Whether a code or link is shown.
 	PairingOpen bool `protobuf:"varint,13,opt,name=pairing_open,json=pairingOpen,proto3" json:"pairing_open,omitempty"`
 	// Connected contacts that pass on, and are passed on, the presence of others.
-	Relaying      uint32 `protobuf:"varint,14,opt,name=relaying,proto3" json:"relaying,omitempty"`
+	Relaying uint32 `protobuf:"varint,14,opt,name=relaying,proto3" json:"relaying,omitempty"`
+	// Requests that wait for an answer.
+	Requests      uint32 `protobuf:"varint,15,opt,name=requests,proto3" json:"requests,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -213,6 +215,13 @@ func (x *GetStatusResponse) GetPairingOpen() bool {
 func (x *GetStatusResponse) GetRelaying() uint32 {
 	if x != nil {
 		return x.Relaying
+	}
+	return 0
+}
+
+func (x *GetStatusResponse) GetRequests() uint32 {
+	if x != nil {
+		return x.Requests
 	}
 	return 0
 }
@@ -694,7 +703,7 @@ var File_contacts_v1_device_proto protoreflect.FileDescriptor
 const file_contacts_v1_device_proto_rawDesc = "" +
 	"\n" +
 	"\x18contacts/v1/device.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/presence.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
-	"\x10GetStatusRequest\"\xb9\x03\n" +
+	"\x10GetStatusRequest\"\xd5\x03\n" +
 	"\x11GetStatusResponse\x12\x12\n" +
 	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -712,7 +721,8 @@ const file_contacts_v1_device_proto_rawDesc = "" +
 	"\vstore_bytes\x18\f \x01(\x01R\n" +
 	"storeBytes\x12!\n" +
 	"\fpairing_open\x18\r \x01(\bR\vpairingOpen\x12\x1a\n" +
-	"\brelaying\x18\x0e \x01(\rR\brelaying\"1\n" +
+	"\brelaying\x18\x0e \x01(\rR\brelaying\x12\x1a\n" +
+	"\brequests\x18\x0f \x01(\rR\brequests\"1\n" +
 	"\aProfile\x12\x12\n" +
 	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"\x13\n" +

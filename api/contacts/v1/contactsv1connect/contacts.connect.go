@@ -71,7 +71,9 @@ const (
 // ContactsServiceClient is a client for the contacts.v1.ContactsService service.
 type ContactsServiceClient interface {
 	// AddContact adds a device by its ODID, at once and untrusted. The ODID makes
-	// it repeatable: adding again changes nothing but what is given anew.
+	// it repeatable: adding again changes nothing but what is given anew. With a
+	// wording the device is asked to accept; what it asks for itself of what is
+	// granted here is accepted.
 	AddContact(context.Context, *v1.AddContactRequest) (*v1.AddContactResponse, error)
 	// AddContacts adds each on its own: one that can't be added does not keep the
 	// others. Adding all again changes nothing but what is given anew.
@@ -297,7 +299,9 @@ func (c *contactsServiceClient) NarrowPermissions(ctx context.Context, req *v1.N
 // ContactsServiceHandler is an implementation of the contacts.v1.ContactsService service.
 type ContactsServiceHandler interface {
 	// AddContact adds a device by its ODID, at once and untrusted. The ODID makes
-	// it repeatable: adding again changes nothing but what is given anew.
+	// it repeatable: adding again changes nothing but what is given anew. With a
+	// wording the device is asked to accept; what it asks for itself of what is
+	// granted here is accepted.
 	AddContact(context.Context, *v1.AddContactRequest) (*v1.AddContactResponse, error)
 	// AddContacts adds each on its own: one that can't be added does not keep the
 	// others. Adding all again changes nothing but what is given anew.

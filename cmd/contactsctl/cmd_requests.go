@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	contactsv1 "contactsd/api/contacts/v1"
+)
+
+func (a *app) requestsCommand() *cobra.Command {
+	var sent bool
+	requests := &cobra.Command{
+		Use:   "requests",
+		Short: "what others ask of this device, and what you asked",
+		Long: `requests lists what waits for your answer: devices that want to be contacts, and
+contacts that want to be allowed more. What a stranger calls itself and writes is
+its own choice, and proves nothing.
+
+With --sent it lists what you asked and others have not answered: queued until the
+other device can be reached, then sent; later if it has no room for more requests
+now (it is asked again).`,
+		Example: "  contactsctl requests\n  contactsctl requests accept odid1qxy7\n  contactsctl requests --sent",
+		Args:    takes(0, 0),
+		RunE:    a.call(func(ctx context.Context, _ []string) error { return a.requests(ctx, sent) }),
+	}
+	requests.Flags().BoolVar(&sent, "sent", false, "what you asked")
+	requests.AddCommand(
+		a.answerCommand("accept", "accepted", `accept makes who asks a contact, untrusted until you pair with it, and lets it do
+what it asks for, or with --allow a part of that. A contact that asks for more is
+allowed it.`),
+		a.answerCommand("reject", "rejected", `reject says no. It is no block: another request may come, at most three a day.`),
+		a.answerCommand("block", "blocked", `block says nothing, and has nothing more to do with who asks. See: contactsctl unblock.`),
+		&cobra.Command{
+			Use:               "cancel CONTACT",
+			Short:             "take back what you asked a contact",
+			Example:           "  contactsctl requests cancel ada",
+			Args:              takes(1, 1),
+			ValidArgsFunction: a.names,
+			RunE: a.call(func(ctx context.Context, args []string) error {
+				_, err := a.client.Requests().CancelRequest(ctx, &contactsv1.CancelRequestRequest{Contact: args[0]})
+				return a.did(err, "cancelled", args[0])
+			}),
+		})
+	return requests
+}
+
+// answerCommand is one of the answers to requests.
+func (a *app) answerCommand(answer, did, long string) *cobra.Command {
+	req := &contactsv1.AnswerRequestsRequest{Answer: answer}
+	cmd := &cobra.Command{
+		Use:   answer + " ID|ODID...",
+		Short: answer + " requests",
+		Long: long + `
+
+Name requests by id or by the ODID of who asks, a start of it that no other has, or
+--all that wait. Each is answered on its own: exit code 1 says that some could not
+be.`,
+		Example: fmt.Sprintf("  contactsctl requests %s odid1qxy7\n  contactsctl requests %s --all", answer, answer),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if req.All {
+				return takes(0, 0)(cmd, args)
+			}
+			return takes(1, -1)(cmd, args)
+		},
+		ValidArgsFunction: a.askers,
+		RunE: a.call(func(ctx context.Context, args []string) error {
+			req.Requests = args
+			r, err := a.client.Requests().AnswerRequests(ctx, req)
+			if err != nil {
+				return err
+			}
+			if len(r.Results) == 0 && !a.json {
+				return a.aside("no requests")
+			}
+			return a.results(r.Results, did)
+		}),
+	}
+	cmd.Flags().BoolVar(&req.All, "all", false, "all that wait")
+	if answer == "accept" {
+		cmd.Flags().StringSliceVar(&req.Permissions, "allow", nil, "allow these `PERMISSIONS` at most: messages, audio, video, status")
+	}
+	return cmd
+}
+
+// askers completes every argument with the ODID of who asks.
+func (a *app) askers(cmd *cobra.Command, _ []string, _ string) (words []cobra.Completion, _ cobra.ShellCompDirective) {
+	const none = cobra.ShellCompDirectiveNoFileComp
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+	defer cancel()
+	r, err := a.client.Requests().ListRequests(ctx, &contactsv1.ListRequestsRequest{PageSize: pageSize})
+	if err != nil {
+		return nil, none
+	}
+	for _, q := range r.Requests {
+		words = append(words, cobra.CompletionWithDesc(q.Odid, safe(q.Name)))
+	}
+	return words, none
+}
+
+// requestPages returns all pages of a list of requests.
+func (a *app) requestPages(ctx context.Context, direction string) (all []*contactsv1.Request, err error) {
+	req := &contactsv1.ListRequestsRequest{Direction: direction, PageSize: pageSize}
+	for {
+		r, err := a.client.Requests().ListRequests(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r.Requests...)
+		if r.NextPageToken == "" {
+			return all, nil
+		}
+		req.PageToken = r.NextPageToken
+	}
+}
+
+func (a *app) requests(ctx context.Context, sent bool) error {
+	direction, none := "in", "no requests"
+	if sent {
+		direction, none = "out", "nothing is asked of others"
+	}
+	all, err := a.requestPages(ctx, direction)
+	switch {
+	case err != nil:
+		return err
+	case a.json:
+		return array(a, all)
+	case len(all) == 0:
+		return a.aside(none)
+	}
+	rows := make([][]cell, 0, len(all))
+	for _, q := range all {
+		who := "stranger"
+		if q.Contact {
+			who = "contact"
+		}
+		if sent {
+			who = q.State
+		}
+		rows = append(rows, []cell{
+			{safe(q.Name), plain}, {who, plain}, {list(q.Permissions), plain}, {safe(q.Wording), plain}, {ago(q.At, a.now()), dim}, {short(q.Odid), dim},
+		})
+	}
+	return a.table([]string{"name", map[bool]string{false: "who", true: "state"}[sent], "asks for", "wording", "since", "odid"}, rows)
+}
+
+// ask asks a contact to be allowed more.
+func (a *app) ask(ctx context.Context, req *contactsv1.AskContactRequest) error {
+	r, err := a.client.Requests().AskContact(ctx, req)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.object(r.Request)
+	}
+	return a.say("asked %s for %s", safe(r.Request.Name), list(r.Request.Permissions))
+}
