@@ -60,8 +60,8 @@ type Party struct {
 //	           else refuse in words
 //	gossip     serve with `status`,      drop    drop                drop
 //	           else drop
-//	check      serve, unless          drop    as a stranger if anyone may ask, else drop;
-//	           nobody may ask                 the blocked too if blocks are disclosed
+//	check      serve, unless             as a stranger if anyone may ask, else drop;
+//	           nobody may ask            the blocked also if blocks are disclosed
 //	files      serve what was offered    drop    drop                drop
 //	           to it
 //
