@@ -10,6 +10,7 @@ import (
 
 	"contactsd/api/server"
 	"contactsd/contact"
+	"contactsd/file"
 	"contactsd/identity"
 	"contactsd/internal/home"
 	"contactsd/node"
@@ -43,6 +44,7 @@ func start(h home.Home, cfg config, log *slog.Logger) (d *device, err error) {
 		Listen:   cfg.Listen,
 		MDNS:     cfg.MDNS,
 		MayDial:  func(peer contact.ODID) bool { return d.node.Relation.MayDial(peer) },
+		Bulk:     []transport.Protocol{file.Protocol},
 		Where:    func(peer contact.ODID) []transport.Address { return d.node.Relation.Where(peer) },
 		Log:      log,
 	})

@@ -125,7 +125,7 @@ func (p *parts) addTransports(gate *gate) error {
 	var udpErr, tcpErr error
 	var both sync.WaitGroup
 	both.Go(func() { overUDP, udpErr = libp2pquic.NewTransport(p.key, p.udp, nil, gate, p.resources) })
-	both.Go(func() { overTCP, tcpErr = p.newTCP(gate) })
+	both.Go(func() { overTCP, tcpErr = p.newTCP(gate, yamux.DefaultTransport) })
 	both.Wait()
 	if err := errors.Join(udpErr, tcpErr); err != nil {
 		return err
@@ -133,8 +133,8 @@ func (p *parts) addTransports(gate *gate) error {
 	return errors.Join(p.swarm.AddTransport(overUDP), p.swarm.AddTransport(overTCP))
 }
 
-func (p *parts) newTCP(gate *gate) (transport.Transport, error) {
-	muxers := []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: yamux.DefaultTransport}}
+func (p *parts) newTCP(gate *gate, muxer *yamux.Transport) (transport.Transport, error) {
+	muxers := []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: muxer}}
 	tls, err := libp2ptls.New(libp2ptls.ID, p.key, muxers)
 	if err != nil {
 		return nil, err

@@ -47,7 +47,10 @@ type Config struct {
 	// to be dialled and nothing was learnt of it since the start. Like MayDial it
 	// must neither block nor use the Transport; nil knows nothing.
 	Where func(contact.ODID) []transport.Address
-	Log   *slog.Logger
+	// Bulk has the protocols that carry much. They get TCP connections of their own
+	// where they can.
+	Bulk []transport.Protocol
+	Log  *slog.Logger
 }
 
 // Transport implements transport.Network, transport.Addresses, transport.Routes
@@ -62,6 +65,7 @@ type Transport struct {
 	peers  connected.Set
 	dials  dials.Log
 	limit  inbound.Limit
+	bulk   bulk
 
 	ready   chan struct{} // closed when the host listens
 	stopped chan struct{} // closed when it is about to stop
@@ -111,6 +115,7 @@ func New(cfg Config) (*Transport, error) {
 		handlers: make(map[transport.Protocol]transport.Handler),
 	}
 	t.book = newBook()
+	t.bulk.protocols = cfg.Bulk
 	if err := t.SetListen(cfg.Listen); err != nil {
 		return nil, err
 	}
@@ -259,7 +264,7 @@ func (t *Transport) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	t.stop()
-	err := t.host.Close()
+	err := errors.Join(t.bulk.close(), t.host.Close())
 	t.work.Wait()
 	if err != nil {
 		t.log.Warn("closing the transport", "err", err)
@@ -320,6 +325,7 @@ func (t *Transport) connected(h host.Host, c network.Conn) {
 
 func (t *Transport) disconnected(h host.Host, c network.Conn) {
 	t.gate.gone(c)
+	t.bulk.forget(c)
 	if id, ok := odidOf(c.RemotePeer()); ok {
 		t.peers.Remove(id)
 		if !t.peers.Has(id) {

@@ -33,6 +33,7 @@ type stream struct {
 	network.Stream
 	peer   contact.ODID
 	closed atomic.Bool
+	ended  func() // nil, or called when it is over
 
 	hello sync.Mutex
 	say   []byte // still to be written before any data
@@ -130,6 +131,9 @@ func (s *stream) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
+	if s.ended != nil {
+		defer s.ended()
+	}
 	_, err := s.introduce(nil)
 	return errors.Join(err, s.Stream.Close())
 }
@@ -138,6 +142,9 @@ func (s *stream) Close() error {
 func (s *stream) Reset() error {
 	if s.closed.Swap(true) {
 		return nil
+	}
+	if s.ended != nil {
+		defer s.ended()
 	}
 	return s.Stream.Reset()
 }
@@ -164,6 +171,9 @@ func (t *Transport) serve(ns network.Stream) {
 	t.work.Add(1)
 	t.mu.Unlock()
 	defer t.work.Done()
+	if c := ns.Conn(); t.bulk.has(transport.Protocol(ns.Protocol())) && c.Stat().Direction == network.DirInbound {
+		t.bulk.mark(c)
+	}
 	leave, ok := t.limit.Enter(id, t.stopped)
 	if !ok {
 		ns.Reset()
@@ -191,7 +201,12 @@ func (t *Transport) open(ctx context.Context, id contact.ODID, p transport.Proto
 		if err := t.connect(ctx, id); err != nil {
 			return nil, err
 		}
-		ns, failed := t.swarm.NewStream(network.WithNoDial(ctx, "connected"), peerOf(id))
+		if t.bulk.has(p) {
+			if s := t.bulk.open(ctx, t, id, p); s != nil {
+				return s, nil
+			}
+		}
+		ns, failed := t.newStream(ctx, peerOf(id))
 		if errors.Is(failed, network.ErrNoConn) {
 			err = fmt.Errorf("%w: %w", transport.ErrUnreachable, errLost)
 			continue
