@@ -47,6 +47,7 @@ func news(e *entry, d details, h heard) bool {
 		h.yours != nil && contact.Outrun(e.row.Mine, e.row.Marks, *h.Yours, *h.yours),
 		len(h.Addresses) > 0 && !slices.Equal(h.Addresses, e.row.Addresses),
 		e.listed() && h.Name != "" && h.Name != d.Name,
+		!e.remembers(h),
 		h.mine != nil && asks && !e.listed(): // it may have had no place, and now it has
 		return true
 	}
@@ -94,6 +95,9 @@ func (s *Service) apply(tx *store.Tx, peer contact.ODID, h heard) (is contact.Ad
 		if err := s.describe(tx, &e, func(d *details) { d.Name = h.Name }); err != nil {
 			return is, err
 		}
+	}
+	if err := e.remember(h); err != nil {
+		return is, err
 	}
 	return is, s.settle(tx, &e, before)
 }

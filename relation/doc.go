@@ -48,6 +48,12 @@
 //	opener → {1: mine, 2: yours}                                   which acknowledges it; mine only if it is a
 //	                                                               newer one; not sent if there is nothing to say
 //
+// Between contacts that have nothing new to say it is briefer:
+//
+//	opener → {4: full, 7: said, 8: held}   digests (brief.go) of what the opener would say and of
+//	opener ← {9: same}                     what it heard last. {} if either is not what the other
+//	                                       has: then the exchange follows on this stream
+//
 // full says that the opener ends the connection, for which it has no room. later
 // says that there is no place for the opener's ask: it tries again.
 // A signed statement is {1: bytes, 2: signature}. Addresses and what the device is

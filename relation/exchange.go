@@ -29,6 +29,9 @@ type frame struct {
 	Full      bool                `cbor:"4,keyasint,omitempty"`
 	Name      string              `cbor:"5,keyasint,omitempty"`
 	Later     bool                `cbor:"6,keyasint,omitempty"`
+	Said      *digest             `cbor:"7,keyasint,omitempty"` // brief: of what it would say
+	Held      *digest             `cbor:"8,keyasint,omitempty"` // brief: of what it heard last
+	Same      bool                `cbor:"9,keyasint,omitempty"` // answer to that: there is no news
 }
 
 func (f frame) check() error {
@@ -80,16 +83,17 @@ func (s *Service) verify(peer contact.ODID, f frame) (heard, error) {
 	return h, err
 }
 
-// say returns the frame that tells the peer all it may know. It is read by an
+// say returns what tells the peer all it may know. It is read by an
 // Update, which waits for a commit under way: a View could see one that is not synced
 // yet, and a statement is durable before it is told.
-func (s *Service) say(peer contact.ODID) (frame, error) {
-	var f frame
+func (s *Service) say(peer contact.ODID) (saying, error) {
+	var f saying
 	listed := false
 	err := s.cfg.DB.Update(func(tx *store.Tx) error {
 		e, err := load(tx, peer)
-		f = frame{Mine: e.row.Mine, Yours: e.row.Theirs}
+		f.frame = frame{Mine: e.row.Mine, Yours: e.row.Theirs}
 		listed = e.listed()
+		f.held, f.calm = e.row.Held, listed && !contact.Unacknowledged(e.mine, e.row.Marks)
 		return err
 	})
 	if err == nil && listed {
@@ -130,12 +134,23 @@ func (s *Service) exchange(st transport.Stream, peer contact.ODID, full bool) er
 	if err != nil {
 		return err
 	}
+	r := transport.NewFrameReader(st, maxFrame)
+	if brief, ok := out.brief(); ok {
+		brief.Full = full
+		if err := transport.WriteFrame(st, brief, maxFrame); err != nil {
+			return err
+		}
+		var in frame
+		if err := r.Read(&in); err != nil || in.Same {
+			return err
+		}
+	}
 	out.Full = full
-	if err := transport.WriteFrame(st, out, maxFrame); err != nil {
+	if err := transport.WriteFrame(st, out.frame, maxFrame); err != nil {
 		return err
 	}
 	var in frame
-	if err := transport.NewFrameReader(st, maxFrame).Read(&in); err != nil {
+	if err := r.Read(&in); err != nil {
 		return err
 	}
 	h, err := s.verify(peer, in)
@@ -151,7 +166,7 @@ func (s *Service) exchange(st transport.Stream, peer contact.ODID, full bool) er
 	}
 	last := frame{Yours: now.Yours}
 	if !same(now.Mine, out.Mine) { // what the peer said ended a pairing, or undid something
-		last.Mine = now.Mine
+		last.Mine, last.Addresses, last.Name = now.Mine, now.Addresses, now.Name
 	}
 	switch {
 	case in.Later:
@@ -185,27 +200,32 @@ func (s *Service) Handle(_ context.Context, st transport.Stream, d contact.Decis
 
 func (s *Service) answer(st transport.Stream) error {
 	r := transport.NewFrameReader(st, maxFrame)
-	in, is, err := s.hear(st, r)
+	in, done, err := s.begin(st, r, contact.Serve)
 	if err != nil {
 		return err
+	}
+	is := contact.Discard
+	if !done {
+		if is, err = s.hear(st.Peer(), in); err != nil {
+			return err
+		}
 	}
 	if in.Full {
 		s.inbox.put(notice{st.Peer(), full})
 	}
+	if done {
+		return nil
+	}
 	return s.conclude(st, r, is)
 }
 
-// hear reads a frame and takes it. It says what became of a request in it.
-func (s *Service) hear(st transport.Stream, r *transport.FrameReader) (in frame, is contact.Admission, err error) {
-	if err := r.Read(&in); err != nil {
-		return in, is, err
-	}
-	h, err := s.verify(st.Peer(), in)
+// hear takes a frame of the peer. It says what became of a request in it.
+func (s *Service) hear(peer contact.ODID, in frame) (contact.Admission, error) {
+	h, err := s.verify(peer, in)
 	if err != nil {
-		return in, is, err
+		return contact.Discard, err
 	}
-	is, err = s.take(st.Peer(), h)
-	return in, is, err
+	return s.take(peer, h)
 }
 
 // conclude tells the peer all it may know, and takes what it says to that.
@@ -215,13 +235,17 @@ func (s *Service) conclude(st transport.Stream, r *transport.FrameReader, is con
 		return err
 	}
 	out.Later = is == contact.Postpone
-	if err := transport.WriteFrame(st, out, maxFrame); err != nil {
+	if err := transport.WriteFrame(st, out.frame, maxFrame); err != nil {
 		return err
 	}
-	if _, _, err := s.hear(st, r); err != nil && !errors.Is(err, io.EOF) {
-		return err // without an acknowledgement it will come at the next occasion
+	var in frame
+	if err := r.Read(&in); errors.Is(err, io.EOF) {
+		return nil // it will acknowledge at the next occasion
+	} else if err != nil {
+		return err
 	}
-	return nil
+	_, err = s.hear(st.Peer(), in)
+	return err
 }
 
 // confirmRetry is how long Confirm waits before it asks again.

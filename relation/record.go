@@ -16,6 +16,7 @@ type device struct {
 	Contact   contactID           `cbor:"4,keyasint,omitempty"` // empty when there is no contact
 	Addresses []transport.Address `cbor:"5,keyasint,omitempty"` // last good ones
 	Asks      *asks               `cbor:"6,keyasint,omitempty"` // of the device, nil if it never asked
+	Held      *digest             `cbor:"7,keyasint,omitempty"` // of what the device said last
 }
 
 // whereabouts is the part of a device's row that says where it was, for who reads

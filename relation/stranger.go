@@ -18,8 +18,8 @@ import (
 // restored from a copy that does not have it, and would trust for ever.
 func (s *Service) answerStranger(st transport.Stream) error {
 	r := transport.NewFrameReader(st, maxFrame)
-	var in frame
-	if err := r.Read(&in); err != nil {
+	in, _, err := s.begin(st, r, contact.ServeStranger)
+	if err != nil {
 		return err
 	}
 	peer := st.Peer()

@@ -41,6 +41,9 @@ func TestGoldenBytes(t *testing.T) {
 		{"frame without room", frame{Full: true}, "a104f5"},
 		{"frame with a name", frame{Name: "n"}, "a105616e"},
 		{"frame without a place", frame{Yours: signed, Later: true}, "a202a201410102410206f5"},
+		{"brief frame", frame{Said: &digest{7}, Held: &digest{8}}, "a2075007" + strings.Repeat("00", 15) + "085008" + strings.Repeat("00", 15)},
+		{"answer to a brief frame", frame{Same: true}, "a109f5"},
+		{"what a device said", device{Held: &digest{7}}, "a203a0075007" + strings.Repeat("00", 15)},
 		{"asks of a device", device{Asks: &asks{Since: 1, Taken: 2, Answered: &contact.Digest{3}}},
 			"a203a006a30101020203582003" + strings.Repeat("00", 31)},
 		{"request", request{ID: requestID{1}, At: 5, Digest: contact.Digest{3}, Name: "n", Stranger: true, Withdrawn: true},
@@ -160,6 +163,9 @@ func TestStrangersHearTheSame(t *testing.T) {
 		openings = append(openings, say(t, peer, self, askOf(n)), say(t, peer, self, askOf(n)))
 	}
 	openings = append(openings, say(t, peer, self, func(s *contact.Statement) { s.Seq = 8 }))
+	for n := byte(8); n < 10; n++ { // it thinks that there is no news
+		openings = append(openings, slices.Concat(frameOf(t, frame{Said: &digest{1}, Held: &digest{2}}), say(t, peer, self, askOf(n))))
+	}
 	for name, tt := range map[string]struct {
 		policy  contact.RequestPolicy
 		crowded bool
@@ -360,6 +366,8 @@ func FuzzHandle(f *testing.F) {
 	f.Add(say(f, peer, self, nil), true)
 	f.Add(say(f, peer, self, func(s *contact.Statement) { s.Part = 1 }), true)
 	f.Add(say(f, peer, self, askOf(1)), false)
+	f.Add(frameOf(f, frame{Said: &digest{1}, Held: &digest{2}}), true)
+	f.Add(slices.Concat(frameOf(f, frame{Said: &digest{1}}), say(f, peer, self, askOf(2))), false)
 	f.Add([]byte{0}, false)
 	f.Add([]byte{1, 0xa0}, false)
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f}, false)
