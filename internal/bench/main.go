@@ -122,6 +122,7 @@ func measure(ctx context.Context, b *bench, only string) ([]row, error) {
 		{"backlog", b.backlog},
 		{"fair", b.fair},
 		{"waiting", b.waiting},
+		{"requests", b.requests},
 	} {
 		if !strings.HasPrefix(m.name, only) {
 			continue
