@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -67,9 +68,19 @@ be.`,
 		ValidArgsFunction: a.askers,
 		RunE: a.call(func(ctx context.Context, args []string) error {
 			req.Requests = args
+			var who map[string]string
+			if req.All && !a.json {
+				var err error
+				if who, err = a.whoAsks(ctx); err != nil {
+					return err
+				}
+			}
 			r, err := a.client.Requests().AnswerRequests(ctx, req)
 			if err != nil {
 				return err
+			}
+			for _, item := range r.Results {
+				item.Item = cmp.Or(who[item.Item], item.Item)
 			}
 			if len(r.Results) == 0 && !a.json {
 				return a.aside("no requests")
@@ -82,6 +93,19 @@ be.`,
 		cmd.Flags().StringSliceVar(&req.Permissions, "allow", nil, "allow these `PERMISSIONS` at most: messages, audio, video, status")
 	}
 	return cmd
+}
+
+// whoAsks returns what a person calls each that waits, by the id of its request.
+func (a *app) whoAsks(ctx context.Context) (map[string]string, error) {
+	all, err := a.requestPages(ctx, "in")
+	who := make(map[string]string, len(all))
+	for _, q := range all {
+		who[q.Id] = short(q.Odid)
+		if q.Name != "" {
+			who[q.Id] = fmt.Sprintf("%s (%s)", q.Name, short(q.Odid))
+		}
+	}
+	return who, err
 }
 
 // askers completes every argument with the ODID of who asks.
