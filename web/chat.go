@@ -23,6 +23,7 @@ type chatView struct {
 	Contact *contactsv1.Contact
 	Log     logView
 	Compose composeView
+	Attach  attachView
 }
 
 // logView is a part of the history.
@@ -60,7 +61,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	v := chatView{Contact: c}
+	v := chatView{Contact: c, Attach: attachView{ODID: c.Odid}}
 	var err error
 	if v.Log, err = s.logged(r.Context(), c.Odid, "", messagesAtOnce); err == nil {
 		v.Compose, err = compose(c.Odid)

@@ -25,6 +25,8 @@ const maxChanged = 40
 //	me             this device
 //	contact-ODID   what is shown of a contact, its messages aside
 //	message-ODID   its messages
+//	files          which transfers there are
+//	file-ID        one of them
 type changes struct {
 	rows  map[string]bool // ODIDs whose rows are stale
 	names map[string]bool
@@ -38,6 +40,11 @@ func newChanges() changes {
 func (c changes) add(e *contactsv1.Event) {
 	subject, _, _ := strings.Cut(e.Type, ".")
 	switch {
+	case subject == "file":
+		c.names["file-"+e.Id] = true
+		if e.Type != "file.progress" {
+			c.names["files"] = true
+		}
 	case subject == "message":
 		c.names["message-"+e.Contact] = true
 	case e.Type == "presence.changed":

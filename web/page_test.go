@@ -5,6 +5,8 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +34,7 @@ func TestEveryScreenIsAPageAndAPart(t *testing.T) {
 		"/blocked":                      "Nobody is blocked",
 		"/settings":                     "How this device behaves",
 		"/groups":                       "There are no groups yet",
+		"/files":                        "No files yet",
 		"/nothing":                      "There is nothing here",
 		"/c/odid1nobody":                "did not work",
 		"/c/" + ana.odid + "/about?x=1": "did not work",
@@ -96,7 +99,7 @@ func TestHostileTextStaysText(t *testing.T) {
 	}
 	for _, path := range []string{"/", "/c/" + bob.odid, "/c/" + bob.odid + "/about", "/list?q=" + url.QueryEscape(evil), "/pair", "/settings"} {
 		_, html := ana.page(path)
-		for _, alive := range []string{"<script>", "<img", "<hx-partial>", `""><`, "onerror=y>"} {
+		for _, alive := range []string{"<script>", "<img", "<hx-partial>", `"><script`, "onerror=y>"} {
 			if strings.Contains(html, alive) {
 				t.Errorf("%s: %s is alive", path, alive)
 			}
@@ -149,6 +152,9 @@ func TestActsAndTheirFaults(t *testing.T) {
 		{chat + "/field", "key=birthday&value=3+May", http.StatusNoContent, ""},
 		{chat + "/field", "key=not+a+key&value=x", http.StatusUnprocessableEntity, "did not work"},
 		{chat + "/field", "key=birthday&delete=yes", http.StatusNoContent, ""},
+		{chat + "/file", "path=nowhere", http.StatusUnprocessableEntity, "fault"},
+		{"/file/nonsense/accept", "", http.StatusUnprocessableEntity, "fault"},
+		{"/file/nonsense/dance", "", http.StatusNotFound, "nothing here"},
 		{"/only", "odid=" + bob.odid, http.StatusUnprocessableEntity, "shows no code"},
 		{chat + "/block", "", http.StatusNoContent, ""},
 		{chat + "/send", "text=hi", http.StatusUnprocessableEntity, "You have blocked this device."},
@@ -168,6 +174,47 @@ func TestActsAndTheirFaults(t *testing.T) {
 	// A browser without htmx goes on to a page.
 	if status, _ := ana.acts("/settings/name", "name=Ana"); status != http.StatusSeeOther {
 		t.Errorf("without htmx: %d", status)
+	}
+}
+
+// TestFileIsOfferedAndReceived is one transfer as both pages show it.
+func TestFileIsOfferedAndReceived(t *testing.T) {
+	net := memnet.New(memnet.Options{})
+	ana, bob := newLived(t, net), newLived(t, net)
+	ana.pair(bob)
+	events := bob.events("/live")
+	await(t, events, "sync: ")
+	path := filepath.Join(t.TempDir(), "bread & butter.txt")
+	if err := os.WriteFile(path, []byte("flour"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, html := ana.acts("/c/"+bob.odid+"/file", "path="+url.QueryEscape(path), htmx()...); status != http.StatusOK || !strings.Contains(html, "Offered.") {
+		t.Fatal(status, html)
+	}
+	await(t, events, "files: ")
+	got, err := bob.api.Files().ListFiles(t.Context(), &contactsv1.ListFilesRequest{})
+	if err != nil || len(got.Files) != 1 {
+		t.Fatal(got, err)
+	}
+	id := got.Files[0].Id
+	_, html := bob.page("/files")
+	for _, words := range []string{"bread &amp; butter.txt", "Offered to you", "Accept", "Reject"} {
+		if !strings.Contains(html, words) {
+			t.Errorf("no %q in\n%s", words, html)
+		}
+	}
+	if _, html := bob.page("/c/" + ana.odid); !strings.Contains(html, `hx-get="/file/`+id+`"`) {
+		t.Error("the offer is not in the chat")
+	}
+	folder := t.TempDir()
+	if _, err := bob.api.Files().AcceptFile(t.Context(), &contactsv1.AcceptFileRequest{Id: id, Folder: folder}); err != nil {
+		t.Fatal(err)
+	}
+	for { // each change is a reason to look again
+		await(t, events, "file-"+id+": ")
+		if _, html := bob.page("/file/"+id, htmx()...); strings.Contains(html, "Received") {
+			break
+		}
 	}
 }
 

@@ -38,6 +38,11 @@ func (s *Server) routes() http.Handler {
 	inside.HandleFunc("POST /c/{odid}/groups", s.setGroups)
 	inside.HandleFunc("POST /c/{odid}/field", s.setField)
 
+	inside.HandleFunc("GET /files", s.transfers)
+	inside.HandleFunc("GET /file/{id}", s.transfer)
+	inside.HandleFunc("POST /file/{id}/{act}", s.actOnTransfer)
+	inside.HandleFunc("POST /c/{odid}/file", s.sendFile)
+
 	inside.HandleFunc("GET /groups", s.groups)
 	inside.HandleFunc("POST /groups", s.createGroup)
 	inside.HandleFunc("POST /groups/rename", s.renameGroup)
