@@ -25,6 +25,7 @@ const maxChanged = 40
 //	me             this device
 //	contact-ODID   what is shown of a contact, its messages aside
 //	message-ODID   its messages
+//	requests       which requests wait
 //	files          which transfers there are
 //	file-ID        one of them
 type changes struct {
@@ -40,6 +41,8 @@ func newChanges() changes {
 func (c changes) add(e *contactsv1.Event) {
 	subject, _, _ := strings.Cut(e.Type, ".")
 	switch {
+	case subject == "request":
+		c.names["requests"] = true
 	case subject == "file":
 		c.names["file-"+e.Id] = true
 		if e.Type != "file.progress" {

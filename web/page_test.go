@@ -35,6 +35,7 @@ func TestEveryScreenIsAPageAndAPart(t *testing.T) {
 		"/settings":                     "How this device behaves",
 		"/groups":                       "There are no groups yet",
 		"/files":                        "No files yet",
+		"/requests":                     "No requests wait",
 		"/nothing":                      "There is nothing here",
 		"/c/odid1nobody":                "did not work",
 		"/c/" + ana.odid + "/about?x=1": "did not work",
@@ -155,6 +156,12 @@ func TestActsAndTheirFaults(t *testing.T) {
 		{chat + "/file", "path=nowhere", http.StatusUnprocessableEntity, "fault"},
 		{"/file/nonsense/accept", "", http.StatusUnprocessableEntity, "fault"},
 		{"/file/nonsense/dance", "", http.StatusNotFound, "nothing here"},
+		{"/requests", "answer=accept", http.StatusUnprocessableEntity, "No request is chosen."},
+		{"/requests", "answer=accept&id=nothing", http.StatusUnprocessableEntity, "fault"},
+		{"/requests/cancel", "odid=nobody", http.StatusUnprocessableEntity, "fault"},
+		{chat + "/ask", "permission=video&wording=", http.StatusUnprocessableEntity, "did not work"},
+		{chat + "/ask", "permission=video&wording=please", http.StatusNoContent, ""},
+		{"/requests/cancel", "odid=" + bob.odid, http.StatusNoContent, ""},
 		{"/only", "odid=" + bob.odid, http.StatusUnprocessableEntity, "shows no code"},
 		{chat + "/block", "", http.StatusNoContent, ""},
 		{chat + "/send", "text=hi", http.StatusUnprocessableEntity, "You have blocked this device."},
@@ -174,6 +181,42 @@ func TestActsAndTheirFaults(t *testing.T) {
 	// A browser without htmx goes on to a page.
 	if status, _ := ana.acts("/settings/name", "name=Ana"); status != http.StatusSeeOther {
 		t.Errorf("without htmx: %d", status)
+	}
+}
+
+// TestRequestWaitsForTheUsersWord is one request as both pages show it.
+func TestRequestWaitsForTheUsersWord(t *testing.T) {
+	net := memnet.New(memnet.Options{})
+	ana, bob := newLived(t, net), newLived(t, net)
+	events := bob.events("/live")
+	await(t, events, "sync: ")
+	form := url.Values{"odid": {bob.odid}, "remark": {"Bob"}, "wording": {"It's Ana <3"}}.Encode()
+	if status, html := ana.acts("/add", form, htmx()...); status != http.StatusNoContent {
+		t.Fatal(status, html)
+	}
+	if _, html := ana.page("/requests"); !strings.Contains(html, "What you asked") || !strings.Contains(html, "Bob") {
+		t.Error(html)
+	}
+	await(t, events, "requests: ")
+	if _, html := bob.page("/badge", htmx()...); !strings.Contains(html, ">1<") {
+		t.Errorf("the badge says %q", html)
+	}
+	_, html := bob.page("/requests")
+	for _, words := range []string{"It&#39;s Ana &lt;3", "Send messages", "Wants to be a contact who may"} {
+		if !strings.Contains(html, words) {
+			t.Errorf("no %q in\n%s", words, html)
+		}
+	}
+	_, id, _ := strings.Cut(html, `id="r-`)
+	id, _, _ = strings.Cut(id, `"`)
+	if status, html := bob.acts("/requests", "answer=accept&permission=messages&id="+url.QueryEscape(id), htmx()...); status != http.StatusNoContent {
+		t.Fatal(status, html)
+	}
+	if _, html := bob.page("/badge", htmx()...); html != "" {
+		t.Errorf("with nothing waiting the badge says %q", html)
+	}
+	if _, html := bob.page("/list"); !strings.Contains(html, `id="c-`+ana.odid) {
+		t.Error("who was accepted is not on the list")
 	}
 }
 

@@ -19,15 +19,16 @@ const pairFor = 90 * time.Second
 
 // pairView is the screen on which two devices find each other.
 type pairView struct {
-	First  bool // nobody is on the list yet
-	Code   string
-	At     string
-	Fault  *fault // of the code that was entered
-	ODID   string
-	Remark string
-	Add    *fault // of the ODID that was entered
-	Done   *contactsv1.Contact
-	Slow   bool // the other device has not confirmed yet
+	First   bool // nobody is on the list yet
+	Code    string
+	At      string
+	Fault   *fault // of the code that was entered
+	ODID    string
+	Remark  string
+	Wording string
+	Add     *fault // of the ODID that was entered
+	Done    *contactsv1.Contact
+	Slow    bool // the other device has not confirmed yet
 }
 
 func (s *Server) pair(w http.ResponseWriter, r *http.Request) {
@@ -47,9 +48,12 @@ func (s *Server) enterCode(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) addContact(w http.ResponseWriter, r *http.Request) {
-	v := pairView{ODID: strings.TrimSpace(r.PostFormValue("odid")), Remark: strings.TrimSpace(r.PostFormValue("remark"))}
+	v := pairView{
+		ODID: strings.TrimSpace(r.PostFormValue("odid")), Remark: strings.TrimSpace(r.PostFormValue("remark")),
+		Wording: strings.TrimSpace(r.PostFormValue("wording")),
+	}
 	got, err := s.client.Contacts().AddContact(r.Context(), &contactsv1.AddContactRequest{
-		Odid: v.ODID, Remark: v.Remark, OneWay: r.PostFormValue("one_way") != "", At: strings.TrimSpace(r.PostFormValue("at")),
+		Odid: v.ODID, Remark: v.Remark, Wording: v.Wording, OneWay: r.PostFormValue("one_way") != "", At: strings.TrimSpace(r.PostFormValue("at")),
 	})
 	if err != nil {
 		v.Add = faultOf(err)

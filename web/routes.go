@@ -38,6 +38,12 @@ func (s *Server) routes() http.Handler {
 	inside.HandleFunc("POST /c/{odid}/groups", s.setGroups)
 	inside.HandleFunc("POST /c/{odid}/field", s.setField)
 
+	inside.HandleFunc("GET /requests", s.requests)
+	inside.HandleFunc("GET /badge", s.badge)
+	inside.HandleFunc("POST /requests", s.answer)
+	inside.HandleFunc("POST /requests/cancel", s.cancelRequest)
+	inside.HandleFunc("POST /c/{odid}/ask", s.ask)
+
 	inside.HandleFunc("GET /files", s.transfers)
 	inside.HandleFunc("GET /file/{id}", s.transfer)
 	inside.HandleFunc("POST /file/{id}/{act}", s.actOnTransfer)

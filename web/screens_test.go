@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -71,9 +73,23 @@ func testScreens(t *testing.T, w world) {
 	ana.types("#text", "On my way. Shall I bring cheese?")
 	ana.clicks(".compose button")
 	ana.sees("#log .out", "Delivered")
+	bread := filepath.Join(t.TempDir(), "bread.jpg")
+	if err := os.WriteFile(bread, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	ana.size(1100, 640)
 	ana.colours("light")
 	ana.picture()
+	if _, err := bob.Files().SendFile(t.Context(), &contactsv1.SendFileRequest{Contact: ana.ODID, Path: bread}); err != nil {
+		t.Fatal(err)
+	}
+	ana.sees("#log .file", "Offered to you")
+	noa := w.person(t, "Noa")
+	ask := &contactsv1.AddContactRequest{Odid: ana.ODID, At: at, Wording: "It's Noa, from the choir"}
+	if _, err := noa.Contacts().AddContact(t.Context(), ask); err != nil {
+		t.Fatal(err)
+	}
+	ana.sees("#badge", "1")
 	bob.Stop(syscall.SIGKILL)
 	ana.types("#text", "I am at the door")
 	ana.clicks(".compose button")
@@ -108,6 +124,14 @@ func testScreens(t *testing.T, w world) {
 	ana.presses("Check whether they have me")
 	ana.sees("#check", "contacts.")
 	look("about")
+	ana.goes("/files")
+	look("files")
+	ana.goes("/requests")
+	look("requests")
+	ana.presses("Accept")
+	ana.sees("#main", "No requests wait")
+	ana.sees("#list", "Noa")
+	look("requests-none")
 	ana.goes("/groups")
 	look("groups")
 	ana.goes("/settings")

@@ -29,6 +29,7 @@ func words() template.FuncMap {
 		"fileActs":    fileActs,
 		"actWord":     actWord,
 		"size":        func(n uint64) string { return bytesText(float64(n)) },
+		"requestWord": requestWord,
 		"checkWord":   checkWord,
 		"checkSource": checkSource,
 		"fieldText":   fieldText,
