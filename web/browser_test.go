@@ -159,7 +159,9 @@ func (p *person) looks() string {
 	defer cancel()
 	at, _ := chromedp.Run(ctx, chromedp.Location())
 	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
-	return at + "\n" + text
+	stream, _ := chromedp.Run(ctx, chromedp.Evaluate[string](
+		`JSON.stringify({hidden: document.hidden, stream: document.getElementById('live')?._htmx?.sse, said: document.getElementById('live')?.innerText})`))
+	return at + "\n" + stream + "\n" + text
 }
 
 func (p *person) size(width, height int64) {

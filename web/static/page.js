@@ -62,6 +62,11 @@
     }
   });
   document.addEventListener('htmx:sse:error', () => { $('#lost').hidden = false; });
+  // The extension comes back by itself, but not to a stream that never began.
+  for (const failed of ['htmx:error', 'htmx:response:error']) document.addEventListener(failed, e => {
+    const el = e.detail.ctx?.sourceElement;
+    if (el?.id === 'live') setTimeout(() => htmx.trigger(el, 'again'), 2000);
+  });
   document.addEventListener('sync', () => { $('#lost').hidden = true; });
 
   document.addEventListener('keydown', e => {
