@@ -9,6 +9,7 @@ import (
 	"contactsd/client"
 	"contactsd/contact"
 	"contactsd/internal/asker"
+	"contactsd/relation"
 )
 
 // asked has so many strangers ask u.
@@ -123,6 +124,23 @@ func TestAskingAContact(t *testing.T) {
 	_, err := u.Requests().CancelRequest(u.ctx(), &contactsv1.CancelRequestRequest{Contact: "bob"})
 	if client.Reason(err) != "no_request" {
 		t.Errorf("once more: %v", err)
+	}
+}
+
+func TestStateOfARequest(t *testing.T) {
+	for _, test := range []struct {
+		r                relation.Request
+		direction, state string
+	}{
+		{relation.Request{Incoming: true, Told: true}, "in", "waiting"},
+		{relation.Request{}, "out", "queued"},
+		{relation.Request{Told: true}, "out", "sent"},
+		{relation.Request{Told: true, Later: true}, "out", "later"},
+		{relation.Request{Later: true}, "out", "later"},
+	} {
+		if got := requestOf(test.r); got.Direction != test.direction || got.State != test.state {
+			t.Errorf("%+v is %s, %s", test.r, got.Direction, got.State)
+		}
 	}
 }
 

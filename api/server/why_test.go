@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +45,15 @@ func TestWhyInSentences(t *testing.T) {
 		}, []string{
 			"bob is connected since 14:02:00 (3 minutes), over TCP, over the local network: it dialled this device, from 192.0.2.7:53122, and there are 2 other connections.",
 			"Yet the two can't tell each other what they are to each other: stream reset.",
+			"No message waits for it.",
+		}},
+		{"connected, and no place for the request", reach{
+			Contact: with(contact.View{Status: contact.StatusPending, Trust: contact.Untrusted, Given: contact.Messages}), route: transport.Route{Connections: []transport.Connection{quic}},
+			outlook: relation.Outlook{Told: true, Due: true, Failed: 2, Err: fmt.Errorf("exchange: %w", relation.ErrLater)},
+		}, []string{
+			"bob is connected since 14:04:30 (30 seconds), over QUIC: this device dialled it, at 192.0.2.7:4001.",
+			"It has no room for more requests now; yours is sent again by itself.",
+			"It does not list this device; until it does, messages wait and presence is not shown.",
 			"No message waits for it.",
 		}},
 		{"never reached, no address", reach{Contact: bob, outlook: relation.Outlook{Due: true}}, []string{
