@@ -85,7 +85,21 @@ func (e *entry) save(tx *store.Tx) error {
 	return devices.Put(tx, e.peer[:], e.row)
 }
 
-func (e *entry) view() contact.View { return contact.Derive(e.mine, e.theirs, e.row.Marks) }
+// view is what the two statements mean together. An ask that the user decided without
+// an answer, by a removal or a block, is none that waits.
+func (e *entry) view() contact.View {
+	v := contact.Derive(e.mine, e.theirs, e.row.Marks)
+	if v.TheirAsk != contact.AskOpen {
+		return v
+	}
+	if _, asks := e.asksNow(); !asks {
+		v.TheirAsk = contact.AskRejected
+		if v.Status == contact.StatusPending && v.Incoming {
+			v.Status, v.Incoming = contact.StatusNone, false
+		}
+	}
+	return v
+}
 
 func (e *entry) blocked() bool { return e.row.Marks.Blocked || e.row.Marks.Reported }
 

@@ -256,6 +256,7 @@ func TestBlockingWhoAsks(t *testing.T) {
 		if len(b.requests()) != 0 {
 			t.Errorf("what was refused by the block is back: %+v", b.requests())
 		}
+		b.is(a, contact.StatusNone, contact.Untrusted)
 		a.asks(b, "And now?", 0)
 		settle()
 		if len(b.requests()) != 1 {
