@@ -71,7 +71,7 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 	f.StringVar(&o.only, "mutant", "", "run this mutant alone, or these, with commas between them")
 	f.BoolVar(&o.hints, "hints", false, "with -mutants, write the seeds that caught them to hints.go; each is to catch its mutant twice")
 	f.BoolVar(&o.json, "json", false, "print each result as a line of JSON")
-	f.DurationVar(&o.length, "length", 6*time.Hour, "how long each run is in its own time; 720h are 30 days")
+	f.DurationVar(&o.length, "length", 6*time.Hour, "how long each run is in its own time; 720h are 30 days; with -mutants an hour unless given")
 	f.IntVar(&o.devices, "devices", 4, "how many devices there are at least")
 	f.BoolVar(&o.race, "race", false, "with the race detector")
 	if err := f.Parse(args); err != nil {
@@ -88,10 +88,13 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 	s := simulation{options: o, ctx: ctx, dir: dir, out: out, progress: progress}
 	switch {
 	case o.mutants || o.only != "":
-		given := false
-		f.Visit(func(f *flag.Flag) { given = given || f.Name == "seeds" })
-		if !given {
+		given := make(map[string]bool)
+		f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+		if !given["seeds"] {
 			s.seeds = 200
+		}
+		if !given["length"] { // there are as many scenes in an hour, and they are what catches
+			s.length = time.Hour
 		}
 		return s.mutate()
 	case o.seed != 0:
