@@ -149,6 +149,7 @@ func testManyContacts(t *testing.T, w world) {
 	if n := gets(ana, chromedp.Evaluate[int](`performance.getEntriesByType('navigation').concat(performance.getEntriesByType('resource')).reduce((n, e) => n + e.transferSize, 0)`)); n > 150_000 {
 		t.Errorf("the page is %d bytes, at most 150,000", n)
 	}
+	t.Logf("first paint after %d ms", gets(ana, chromedp.Evaluate[int](`Math.round(performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1)`)))
 	// Whoever scrolls to the end gets there.
 	ana.until(fmt.Sprintf(`(document.getElementById('scroll').scrollTop = 1e9, document.getElementById('list').lastElementChild.innerText.includes('Contact %04d'))`, many-1))
 	if n := rows(); n != many {
