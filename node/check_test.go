@@ -93,6 +93,9 @@ func TestCheckSeesWhatTablesSayOfEachOtherThatCanNotBe(t *testing.T) {
 		{"relation/names", "1 names of nobody", func(tx *store.Tx, table store.Table[raw]) error {
 			return table.Put(tx, append([]byte("NOBODY\x00"), make([]byte, 32)...), raw{})
 		}},
+		{"relation/groups", "no group can have the id 3", func(tx *store.Tx, table store.Table[raw]) error {
+			return table.Put(tx, []byte("all"), raw{1: 2, 2: []any{raw{1: 3, 2: "g", 3: 1}}})
+		}},
 		{"relation/totals", "contacts and 0 blocked devices, there are", func(tx *store.Tx, table store.Table[raw]) error {
 			row := first(tx, table)
 			row.Value[1] = 7

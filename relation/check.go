@@ -42,6 +42,9 @@ func Check(tx *store.Tx, self contact.ODID, d *store.Damages) error {
 	if err := checkIndex(tx, d); err != nil {
 		return err
 	}
+	if err := checkGroups(tx, d); err != nil {
+		return err
+	}
 	if err := checkRequests(tx, d); err != nil {
 		return err
 	}

@@ -32,6 +32,9 @@
 // how many contacts and blocked devices there are. Both say again what the tables
 // above say, so that finding and counting cost the same with many contacts.
 //
+// What lists need is in memory while somebody lists (roster.go): it can be made anew
+// from the tables at any time, and is on no disk.
+//
 // Nothing is read at the start: the walk of Run looks at the devices in parts, and
 // the transport asks where one was when it is to be dialled.
 //

@@ -226,3 +226,19 @@ func (l *lines) count() map[groupID]int {
 	}
 	return sizes
 }
+
+// checkGroups adds to d the groups that can't be.
+func checkGroups(tx *store.Tx, d *store.Damages) error {
+	g, err := loadGroups(tx)
+	if err != nil {
+		return err
+	}
+	last := groupID(0)
+	for _, o := range g.Groups {
+		if o.ID <= last || o.ID > g.Last || contact.CheckGroup(o.Name) != nil {
+			d.Add("relation/groups", groupingKey(), "no group can have the id %d and the name %q", o.ID, o.Name)
+		}
+		last = o.ID
+	}
+	return nil
+}
