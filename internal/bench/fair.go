@@ -120,8 +120,8 @@ func (b *bench) waiting(ctx context.Context) ([]row, error) {
 	queues := min(20*manyQueues, b.manyContacts)
 	var rows []row
 	for _, l := range []load{
-		{manyQueues, manyQueues, b.manyMessages},
-		{queues, queues, max(b.fewerMessages(), queues)},
+		{contacts: manyQueues, queues: manyQueues, messages: b.manyMessages},
+		{contacts: queues, queues: queues, messages: max(b.fewerMessages(), queues)},
 	} {
 		f, err := b.fill(fmt.Sprintf("waiting-%d", l.queues), l)
 		if err != nil {

@@ -25,6 +25,7 @@ import (
 // that wait for the first of them.
 type load struct {
 	contacts, queues, messages int
+	described                  bool // some contacts have groups and fields
 }
 
 // filled is a home and the daemon that runs in it.
@@ -60,6 +61,11 @@ func (b *bench) fill(name string, l load) (*filled, error) {
 	err = offline(h.Store, id, func(n *node.Node) error {
 		if f.peers, err = befriend(n, l.contacts); err != nil {
 			return err
+		}
+		if l.described {
+			if err := describe(n, f.peers); err != nil {
+				return err
+			}
 		}
 		return enqueue(n, f.peers[:l.queues], l.messages)
 	})
@@ -104,7 +110,7 @@ func befriend(n *node.Node, many int) ([]contact.ODID, error) {
 		if peers[i], err = newPeer(); err != nil {
 			return err
 		}
-		_, _, err = n.Relation.Add(peers[i], relation.AddOptions{Remark: remark(i)})
+		_, _, err = n.Relation.Add(peers[i], relation.AddOptions{Remark: remark(i), App: "bench"})
 		return err
 	})
 }

@@ -118,6 +118,7 @@ func measure(ctx context.Context, b *bench, only string) ([]row, error) {
 		{"idle", b.idle},
 		{"ready", b.ready},
 		{"contacts", b.contacts},
+		{"lists", b.lists},
 		{"queue", b.queue},
 		{"backlog", b.backlog},
 		{"fair", b.fair},

@@ -229,7 +229,7 @@ func (b *bench) queue(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	var list []*filled
-	for _, l := range []load{{someQueues, someQueues, 1}, {someQueues, someQueues, b.manyMessages}} {
+	for _, l := range []load{{contacts: someQueues, queues: someQueues, messages: 1}, {contacts: someQueues, queues: someQueues, messages: b.manyMessages}} {
 		f, err := b.fill(fmt.Sprintf("queue-%d", l.messages), l)
 		if err != nil {
 			return nil, err
