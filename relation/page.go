@@ -180,32 +180,43 @@ func (l *lines) begin(list []uint32, q Query) int {
 	return min(max(q.Place, 0), len(list))
 }
 
-// order returns the places of the rows that fit, in order.
-func (l *lines) order(by Sort, fits func(*rosterLine) bool, now known) (list []uint32) {
+// order returns the places of the rows that fit, in order. The rows are looked at as
+// they lie in memory, and what counts is noted in a byte of each: that is several
+// times faster than looking at them in the order of the list.
+func (l *lines) order(by Sort, fits func(*rosterLine) bool, now known) []uint32 {
+	kind := kindOf(by)
+	noted := make([]uint8, len(l.rows)) // 0 if it doesn't fit, else above its kind
+	for place := range l.rows {
+		if n := &l.rows[place]; fits(n) {
+			noted[place] = kind(n) + 1
+		}
+	}
 	from := l.byTitle
 	if by.key == "added" {
 		from = l.byAdded
 	}
-	for _, place := range from {
-		if fits(&l.rows[place]) {
-			list = append(list, place)
-		}
-	}
-	switch by.key {
-	case "seen":
-		list = l.bySeen(list, now)
-	case "trust":
-		list = l.byKind(list, func(n *rosterLine) uint8 { return uint8(n.trust) })
-	case "relation":
-		list = l.byKind(list, func(n *rosterLine) uint8 { return uint8(n.status) })
-	case "source":
-		ranks := sourceRanks()
-		list = l.byKind(list, func(n *rosterLine) uint8 { return ranks[n.source] })
+	list := byKind(from, noted)
+	if by.key == "seen" {
+		list = bySeen(list, l.lastSeen(now))
 	}
 	if by.reverse {
 		slices.Reverse(list)
 	}
 	return list
+}
+
+// kindOf returns what contacts are sorted by first, of which there are few kinds.
+func kindOf(by Sort) func(*rosterLine) uint8 {
+	switch by.key {
+	case "trust":
+		return func(n *rosterLine) uint8 { return uint8(n.trust) }
+	case "relation":
+		return func(n *rosterLine) uint8 { return uint8(n.status) }
+	case "source":
+		ranks := sourceRanks()
+		return func(n *rosterLine) uint8 { return ranks[n.source] }
+	}
+	return func(*rosterLine) uint8 { return 0 }
 }
 
 // sourceRanks returns where each source stands in the order of their words, none first.
@@ -219,37 +230,50 @@ func sourceRanks() []uint8 {
 	return ranks
 }
 
-// byKind sorts by something of which there are few kinds, and leaves those alike as
-// they are: it counts them.
-func (l *lines) byKind(list []uint32, kind func(*rosterLine) uint8) []uint32 {
-	var begins [257]int
-	for _, place := range list {
-		begins[int(kind(&l.rows[place]))+1]++
+// byKind sorts those places in from that are noted by what is noted, and leaves those
+// alike as they are: it counts them.
+func byKind(from []uint32, noted []uint8) []uint32 {
+	var begins [256]int
+	for _, place := range from {
+		begins[noted[place]]++
 	}
-	for k := range begins[1:] {
-		begins[k+1] += begins[k]
+	begins[0] = 0
+	total := 0
+	for k, n := range begins {
+		begins[k] = total
+		total += n
 	}
-	sorted := make([]uint32, len(list))
-	for _, place := range list {
-		k := kind(&l.rows[place])
-		sorted[begins[k]] = place
-		begins[k]++
+	sorted := make([]uint32, total)
+	for _, place := range from {
+		if k := noted[place]; k != 0 {
+			sorted[begins[k]] = place
+			begins[k]++
+		}
 	}
 	return sorted
 }
 
+// lastSeen returns when the contact in each place was last heard.
+func (l *lines) lastSeen(now known) []int64 {
+	seen := make([]int64, len(l.rows))
+	for place := range l.rows {
+		seen[place] = l.rows[place].seen
+	}
+	for peer, h := range now {
+		if at, found := l.find(peer); found {
+			seen[l.byPeer[at]] = h.seen
+		}
+	}
+	return seen
+}
+
 // bySeen sorts by when they were last heard, and leaves those alike as they are: the
 // place in list is in the low bits of what is sorted.
-func (l *lines) bySeen(list []uint32, now known) []uint32 {
+func bySeen(list []uint32, seen []int64) []uint32 {
 	low := bits.Len(uint(len(list)))
 	keys := make([]uint64, len(list))
 	for i, place := range list {
-		n := &l.rows[place]
-		seen := n.seen
-		if h, ok := now[n.peer]; ok {
-			seen = h.seen
-		}
-		keys[i] = uint64(min(seen, 1<<(63-low)-1))<<low | uint64(i)
+		keys[i] = uint64(min(seen[place], 1<<(63-low)-1))<<low | uint64(i)
 	}
 	slices.Sort(keys)
 	sorted := make([]uint32, len(list))
