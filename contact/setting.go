@@ -19,6 +19,8 @@ type Policy struct {
 	HonourPart     bool
 	DiscloseBlocks bool
 	MaxBlocked     int // devices on the blocklist
+	Files          FilePolicy
+	MaxFile        int // MB of a file that is received without asking
 }
 
 // RequestPolicy is what becomes of a stranger's request.
@@ -29,6 +31,24 @@ const (
 	RequestsAny     RequestPolicy = "any"     // it is accepted at once
 	RequestsNone    RequestPolicy = "none"    // it is dropped, and the sender not told
 )
+
+// FilePolicy is whose files are received without asking the user.
+type FilePolicy string
+
+const (
+	FilesAsk      FilePolicy = "ask"      // nobody's
+	FilesPaired   FilePolicy = "paired"   // those of paired contacts
+	FilesContacts FilePolicy = "contacts" // those of all contacts
+)
+
+// TakesFile reports whether a file of so many bytes, offered by a contact with whom
+// things stand as v says, is received without asking the user.
+func (p Policy) TakesFile(v View, size uint64) bool {
+	if size > uint64(max(p.MaxFile, 0))*1_000_000 || !v.Given.Has(Messages) {
+		return false
+	}
+	return p.Files == FilesContacts || p.Files == FilesPaired && v.Trust == Paired
+}
 
 // Audience is who may ask this device for something.
 type Audience string
@@ -78,6 +98,12 @@ func Settings() []Setting {
 		number("max-blocked", 1000, 1, 100_000,
 			func(p *Policy) *int { return &p.MaxBlocked },
 			"How many devices the blocklist holds at most."),
+		choice("files", []FilePolicy{FilesAsk, FilesPaired, FilesContacts}, FilesAsk,
+			func(p *Policy) *FilePolicy { return &p.Files },
+			"Whose files are received without asking you: nobody's, those of paired contacts, or those of all contacts. They go into the folder that contactsctl paths names."),
+		number("max-file", 100, 1, 1_000_000,
+			func(p *Policy) *int { return &p.MaxFile },
+			"Up to how many MB a file or folder is received without asking you, from those that the setting files names."),
 		toggle("gossip", true,
 			func(p *Policy) *bool { return &p.Gossip },
 			"Whether contacts that see each other's presence pass on that of contacts which both have, so that you see those you are not connected with. Such a contact sees which of its own contacts you know. While off you see the presence of connected contacts only, and pass on nobody's."),

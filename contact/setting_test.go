@@ -11,6 +11,7 @@ func TestDefaultPolicyProtects(t *testing.T) {
 	want := Policy{
 		Gossip: true, Requests: RequestsConfirm, NotifyRequests: true, MaxWaiting: 32,
 		Profile: Anyone, Checks: ContactsOnly, HonourPart: true, MaxBlocked: 1000,
+		Files: FilesAsk, MaxFile: 100,
 	}
 	if got := DefaultPolicy(); got != want {
 		t.Errorf("default\n%+v, want\n%+v", got, want)
@@ -66,7 +67,7 @@ func TestBadSettings(t *testing.T) {
 		{"max-waiting", "0", `max-waiting: can't be "0": use a number from 1 to 10000`},
 		{"max-waiting", "10001", `max-waiting: can't be "10001": use a number from 1 to 10000`},
 		{"max-waiting", "many", `max-waiting: can't be "many": use a number from 1 to 10000`},
-		{"chatter", "on", `settings: unknown setting "chatter": use requests, request-notifications, max-waiting, profile, checks, disclose-blocks, honour-removal, max-blocked, gossip`},
+		{"chatter", "on", `settings: unknown setting "chatter": use requests, request-notifications, max-waiting, profile, checks, disclose-blocks, honour-removal, max-blocked, files, max-file, gossip`},
 	} {
 		p := DefaultPolicy()
 		err := p.Set(tt.name, tt.value)
@@ -76,6 +77,30 @@ func TestBadSettings(t *testing.T) {
 		}
 		if p != DefaultPolicy() {
 			t.Errorf("%s=%s changed the policy", tt.name, tt.value)
+		}
+	}
+}
+
+func TestWhoseFilesAreTaken(t *testing.T) {
+	const mb = 1_000_000
+	for _, c := range []struct {
+		files FilePolicy
+		view  View
+		size  uint64
+		want  bool
+	}{
+		{FilesAsk, View{Trust: Paired, Given: Messages}, 0, false},
+		{FilesPaired, View{Trust: Paired, Given: Messages}, 2 * mb, true},
+		{FilesPaired, View{Trust: Paired, Given: Messages}, 2*mb + 1, false},
+		{FilesPaired, View{Trust: Paired, Given: Messages}, 1 << 63, false},
+		{FilesPaired, View{Trust: Paired}, 1, false},
+		{FilesPaired, View{Trust: Untrusted, Given: Messages}, 1, false},
+		{FilesContacts, View{Trust: Untrusted, Given: Messages}, 1, true},
+		{"", View{Trust: Paired, Given: Messages}, 1, false},
+	} {
+		p := Policy{Files: c.files, MaxFile: 2}
+		if got := p.TakesFile(c.view, c.size); got != c.want {
+			t.Errorf("%q, %+v, %d bytes: %v", c.files, c.view, c.size, got)
 		}
 	}
 }

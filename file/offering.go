@@ -141,8 +141,8 @@ func (s *Service) makeManifest(ctx context.Context, r *record) error {
 	})
 }
 
-// Received takes the offer in a message, in the transaction that stores it. An offer
-// that breaks a limit is logged and remains a message.
+// Received takes the offer in a message, in the transaction that stores it; it is
+// accepted at once if the user's policy says so. An offer that breaks a limit is logged and remains a message.
 func (s *Service) Received(tx *store.Tx, from contact.ODID, id ID, body []byte) error {
 	o, err := parseOffer(body)
 	if err != nil {
@@ -154,6 +154,13 @@ func (s *Service) Received(tx *store.Tx, from contact.ODID, id ID, body []byte) 
 		return err
 	}
 	r := record{ID: id, Contact: from, Direction: In, State: Offered, Offer: o, At: millis(tx.Now())}
+	v, known, err := s.relation(tx, from)
+	if err != nil {
+		return err
+	}
+	if known && s.folder != "" && s.policy().TakesFile(v, o.Size) {
+		r.State, r.Folder = Active, s.folder
+	}
 	if err := s.put(tx, r); err != nil {
 		return err
 	}

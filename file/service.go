@@ -22,6 +22,8 @@ type Config struct {
 	Send func(to contact.ODID, id ID, body []byte) error
 	// Revoke takes the message of an offer out of the outbox, if it is still there.
 	Revoke func(id ID) error
+	// Policy says what is received without asking the user; nil asks always.
+	Policy func() contact.Policy
 	// Folder is where files are received unless the user says otherwise.
 	Folder string
 	Log    *slog.Logger // nil discards
@@ -35,6 +37,7 @@ type Service struct {
 	relation func(*store.Tx, contact.ODID) (contact.View, bool, error)
 	send     func(contact.ODID, ID, []byte) error
 	revoke   func(ID) error
+	policy   func() contact.Policy
 	folder   string
 	log      *slog.Logger
 
@@ -52,11 +55,14 @@ func New(c Config) (*Service, error) {
 	if c.DB == nil || c.Network == nil || c.Relation == nil || c.Send == nil || c.Revoke == nil {
 		return nil, errors.New("file service: DB, Network, Relation, Send and Revoke are required")
 	}
+	if c.Policy == nil {
+		c.Policy = contact.DefaultPolicy
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Service{
-		db: c.DB, net: c.Network, relation: c.Relation, send: c.Send, revoke: c.Revoke, folder: c.Folder, log: c.Log,
+		db: c.DB, net: c.Network, relation: c.Relation, send: c.Send, revoke: c.Revoke, policy: c.Policy, folder: c.Folder, log: c.Log,
 		kick:      make(chan struct{}, 1),
 		lanes:     make(map[ID]*lane),
 		connected: make(map[contact.ODID]bool),

@@ -3,8 +3,11 @@ package file
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
+
+	"contactsd/contact"
 )
 
 func TestAFileArrivesWhole(t *testing.T) {
@@ -93,5 +96,45 @@ func TestRejectedByTheReceiver(t *testing.T) {
 		w.bob.wants(id, Rejected)
 		w.ana.wants(id, Rejected)
 		w.bob.empty()
+	})
+}
+
+func TestReceivedByRule(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.bob.mu.Lock()
+		w.bob.policy = contact.Policy{Files: contact.FilesPaired, MaxFile: 1}
+		w.bob.mu.Unlock()
+		small, large := w.ana.sends(w.write("small", content(1_000_000))), w.ana.sends(w.write("large", content(1_000_001)))
+		wait(time.Minute)
+		w.bob.wants(small, Done)
+		w.ana.wants(small, Done)
+		w.bob.wants(large, Offered)
+		w.bob.holds(map[string][]byte{"small": content(1_000_000)})
+	})
+}
+
+// Progress is told at most ten times a second, however fast it goes.
+func TestProgressIsToldNowAndThen(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var told []Progress
+		var mu sync.Mutex
+		defer w.bob.svc.Watch(func(p Progress) {
+			mu.Lock()
+			told = append(told, p)
+			mu.Unlock()
+		})()
+		id := w.ana.sends(w.write("a.bin", content(1)))
+		for n := range uint64(1000) {
+			w.bob.svc.moves(id, n*1000, 1_000_000)
+			time.Sleep(time.Millisecond)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if len(told) != 10 {
+			t.Errorf("told %d times in a second", len(told))
+		}
+		if last := told[len(told)-1]; last.Done != 900_000 || last.Size != 1_000_000 || last.Rate < 990_000 || last.Rate > 1_010_000 {
+			t.Errorf("%+v", last)
+		}
 	})
 }

@@ -44,6 +44,7 @@ type device struct {
 
 	mu       sync.Mutex
 	unlisted bool
+	policy   contact.Policy
 	wrap     func(transport.Stream) transport.Stream // of streams it opens, nil for none
 }
 
@@ -79,7 +80,13 @@ func (d *device) relation(*store.Tx, contact.ODID) (contact.View, bool, error) {
 	if d.unlisted {
 		return contact.View{Status: contact.StatusRemoved}, true, nil
 	}
-	return contact.View{Status: contact.StatusAccepted}, true, nil
+	return contact.View{Status: contact.StatusAccepted, Trust: contact.Paired, Given: contact.Messages}, true, nil
+}
+
+func (d *device) decided() contact.Policy {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.policy
 }
 
 // Open is memnet's, with what a story has between.
@@ -112,6 +119,7 @@ func (d *device) start() {
 	d.net.SetMayDial(func(contact.ODID) bool { return true })
 	d.svc, err = New(Config{
 		DB: d.db, Network: network{d.net, d}, Relation: d.relation, Folder: d.folder,
+		Policy: d.decided,
 		Send:   d.deliver,
 		Revoke: func(ID) error { return nil },
 	})

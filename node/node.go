@@ -142,6 +142,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.File, err = file.New(file.Config{
 		DB: cfg.DB, Network: used{cfg.Transport, n.Relation.Used}, Relation: n.Relation.View, Folder: cfg.Files, Log: cfg.Log,
+		Policy: n.Policy,
 		Send: func(to contact.ODID, id file.ID, body []byte) error {
 			_, err := n.Message.Send(to, message.ID(id), message.KindFile, body)
 			return err
