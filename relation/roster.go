@@ -16,7 +16,8 @@ import (
 // 100,000 takes milliseconds whatever it is filtered and sorted by. It is built by
 // the first list, in parts, and let go of when nobody has listed for some minutes.
 // A commit only marks the contacts that it changed; the next list reads those anew.
-// It costs about 200 bytes a contact and 16 for each of its custom fields.
+// It costs about 200 bytes a contact and 16 for each of its custom fields; with what
+// building it leaves to the collector the daemon grows by half a kilobyte.
 
 const (
 	rosterIdle = 5 * time.Minute // without a list, until it is let go of
