@@ -11,9 +11,10 @@ const (
 	ServiceGossip
 	ServiceCheck
 	ServiceFiles
+	ServiceProfile
 )
 
-var serviceNames = [...]string{"pairing", "relation", "presence", "messages", "gossip", "check", "files"}
+var serviceNames = [...]string{"pairing", "relation", "presence", "messages", "gossip", "check", "files", "profile"}
 
 // Services is how many services there are.
 const Services = len(serviceNames)
@@ -28,8 +29,9 @@ const (
 	Drop Decision = iota
 	// Refuse answers in words: a listed contact that lacks the permission may know.
 	Refuse
-	// ServeStranger serves as anybody is served under policy none: asks are
-	// acknowledged and discarded, nothing is told.
+	// ServeStranger serves as anybody is served: of relation under policy none,
+	// asks are acknowledged and discarded, nothing is told; of the profile within
+	// tight limits.
 	ServeStranger
 	// Serve serves.
 	Serve
@@ -64,6 +66,9 @@ type Party struct {
 //	           nobody may ask            the blocked also if blocks are disclosed
 //	files      serve what was offered    drop    drop                drop
 //	           to it
+//	profile    serve, unless          as a    drop                as a stranger if anyone
+//	           nobody may read it,    stranger                    may, but those two; else
+//	           then refuse in words                               drop
 //
 // A blocked device and one that was removed get the same in every row but
 // pairing, unless the user discloses blocks.
@@ -88,6 +93,15 @@ func Allow(p Party, s Service) Decision {
 	case ServiceGossip:
 		if listed && p.Mine.Grants.Has(Presence) {
 			return Serve
+		}
+	case ServiceProfile:
+		switch audience := p.Policy.Profile; {
+		case listed && (audience == Anyone || audience == ContactsOnly):
+			return Serve
+		case listed:
+			return Refuse
+		case audience == Anyone && !blocked && !p.Marks.Removed:
+			return ServeStranger
 		}
 	case ServiceMessages:
 		switch {

@@ -8,18 +8,18 @@ import (
 
 // allowTable is Allow in words: who, then what a stream of each service gets. The
 // first row that fits counts. "window" is to serve while one is open, "policy" what
-// checkTable says.
+// checkTable and profileTable say.
 const allowTable = `
-	who                       pairing  relation  presence  messages  gossip  check   files
-	blocked, unacked          drop     serve     drop      drop      drop    policy  drop
-	blocked                   drop     stranger  drop      drop      drop    policy  drop
-	listed with both          window   serve     serve     serve     serve   policy  serve
-	listed with messages      window   serve     serve     serve     drop    policy  serve
-	listed with status        window   serve     serve     refuse    serve   policy  serve
-	listed                    window   serve     serve     refuse    drop    policy  serve
-	staged                    window   serve     drop      drop      drop    policy  drop
-	unacked                   window   serve     drop      drop      drop    policy  drop
-	anybody                   window   stranger  drop      drop      drop    policy  drop
+	who                       pairing  relation  presence  messages  gossip  check   files  profile
+	blocked, unacked          drop     serve     drop      drop      drop    policy  drop   policy
+	blocked                   drop     stranger  drop      drop      drop    policy  drop   policy
+	listed with both          window   serve     serve     serve     serve   policy  serve  policy
+	listed with messages      window   serve     serve     serve     drop    policy  serve  policy
+	listed with status        window   serve     serve     refuse    serve   policy  serve  policy
+	listed                    window   serve     serve     refuse    drop    policy  serve  policy
+	staged                    window   serve     drop      drop      drop    policy  drop   policy
+	unacked                   window   serve     drop      drop      drop    policy  drop   policy
+	anybody                   window   stranger  drop      drop      drop    policy  drop   policy
 `
 
 // checkTable says who may ask what by the setting "checks".
@@ -29,6 +29,15 @@ const checkTable = `
 	blocked             drop    drop      stranger
 	listed              drop    serve     serve
 	anybody             drop    drop      stranger
+`
+
+// profileTable says who may read the profile by the setting "profile".
+const profileTable = `
+	who      nobody  contacts  anyone
+	blocked  drop    drop      drop
+	listed   refuse  serve     serve
+	removed  drop    drop      drop
+	anybody  drop    drop      stranger
 `
 
 // tableOf returns the cells of a table by the words that come before them, and
@@ -47,18 +56,23 @@ func tableOf(text string, columns int) (cells map[string][]string, order []strin
 	return cells, order
 }
 
-// checkWord is what checkTable says of p.
-func checkWord(p Party) string {
-	cells, order := tableOf(checkTable, 3)
+// policyWord is what checkTable or profileTable says of p.
+func policyWord(p Party, s Service) string {
+	text, audience := checkTable, p.Policy.Checks
+	if s == ServiceProfile {
+		text, audience = profileTable, p.Policy.Profile
+	}
+	cells, order := tableOf(text, 3)
 	fits := map[string]bool{
 		"blocked, disclosed": isBlocked(p) && p.Policy.DiscloseBlocks,
 		"blocked":            isBlocked(p),
 		"listed":             p.Mine != nil && p.Mine.Listed,
+		"removed":            p.Marks.Removed,
 		"anybody":            true,
 	}
 	for _, who := range order {
 		if fits[who] {
-			return cells[who][slices.Index([]Audience{Nobody, ContactsOnly, Anyone}, p.Policy.Checks)]
+			return cells[who][slices.Index(audiences(), audience)]
 		}
 	}
 	return ""
@@ -88,7 +102,7 @@ func TestAllowIsTheTable(t *testing.T) {
 			for _, s := range services() {
 				word := table[who][s]
 				if word == "policy" {
-					word = checkWord(p)
+					word = policyWord(p, s)
 				}
 				want := decisions[word]
 				if word == "window" {
@@ -123,12 +137,16 @@ func services() []Service {
 func isBlocked(p Party) bool { return p.Marks.Blocked || p.Marks.Reported }
 func isUnacked(p Party) bool { return p.Mine != nil && p.Marks.AckedSeq < p.Mine.Seq }
 
-// parties enumerates all there can be.
+// audiences are in the order of the columns of checkTable and profileTable.
+func audiences() []Audience { return []Audience{Nobody, ContactsOnly, Anyone} }
+
+// parties enumerates all there can be, but for policies that have nothing to do
+// with each other.
 func parties() []Party {
 	var all []Party
-	for _, checks := range []Audience{Nobody, ContactsOnly, Anyone} {
+	for _, audience := range audiences() {
 		for _, disclose := range []bool{false, true} {
-			all = append(all, partiesOf(Policy{Checks: checks, DiscloseBlocks: disclose})...)
+			all = append(all, partiesOf(Policy{Checks: audience, DiscloseBlocks: disclose, Profile: audience})...)
 		}
 	}
 	return all
@@ -160,13 +178,18 @@ func partiesOf(policy Policy) []Party {
 
 // TestBlockedRemovedAndStrangerAreAlike: nothing but a pairing window tells a
 // blocked device from one that was removed, or from a stranger once it has
-// confirmed the last statement.
+// confirmed the last statement. A profile that is for anyone is for strangers, and
+// not for those two.
 func TestBlockedRemovedAndStrangerAreAlike(t *testing.T) {
 	final := &Statement{Seq: 2}
-	for _, checks := range []Audience{Nobody, ContactsOnly, Anyone} {
+	for _, audience := range audiences() {
 		for _, s := range services() {
 			for _, window := range []bool{false, true} {
-				stranger := Party{WindowOpen: window, Policy: Policy{Checks: checks}}
+				stranger := Party{WindowOpen: window, Policy: Policy{Checks: audience, Profile: audience}}
+				as := Allow(stranger, s)
+				if s == ServiceProfile {
+					as = Drop
+				}
 				with := func(mine *Statement, m Marks) Party {
 					p := stranger
 					p.Mine, p.Marks = mine, m
@@ -189,12 +212,12 @@ func TestBlockedRemovedAndStrangerAreAlike(t *testing.T) {
 					if Allow(blocked, s) != Allow(removed, s) || Allow(reported, s) != Allow(removed, s) {
 						t.Errorf("%v, acked %d: blocked %v, reported %v, removed %v", s, acked, Allow(blocked, s), Allow(reported, s), Allow(removed, s))
 					}
-					if acked == final.Seq && Allow(removed, s) != Allow(stranger, s) {
-						t.Errorf("%v: a removed device that confirmed gets %v, a stranger %v", s, Allow(removed, s), Allow(stranger, s))
+					if acked == final.Seq && Allow(removed, s) != as {
+						t.Errorf("%v: a removed device that confirmed gets %v, want %v", s, Allow(removed, s), as)
 					}
 				}
-				if s != ServicePairing && Allow(blockedStranger, s) != Allow(stranger, s) {
-					t.Errorf("%v: a blocked stranger gets %v, another %v", s, Allow(blockedStranger, s), Allow(stranger, s))
+				if s != ServicePairing && Allow(blockedStranger, s) != as {
+					t.Errorf("%v: a blocked stranger gets %v, want %v", s, Allow(blockedStranger, s), as)
 				}
 			}
 		}

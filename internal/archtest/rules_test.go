@@ -35,9 +35,10 @@ var inside = []struct {
 	{"message", feature, featureReason},
 	{"file", feature, featureReason},
 	{"check", feature, featureReason},
-	{"node", append([]string{"pairing", "relation", "presence", "message", "file", "check"}, feature...),
+	{"profile", feature, featureReason},
+	{"node", append([]string{"pairing", "relation", "presence", "message", "file", "check", "profile"}, feature...),
 		"node composes the features and is itself no part of the API, nor bound to one transport"},
-	{"api/server", []string{"api/...", "internal/home", "node", "pairing", "relation", "presence", "message", "file", "check", "store", "transport", "contact", "identity"},
+	{"api/server", []string{"api/...", "internal/home", "node", "pairing", "relation", "presence", "message", "file", "check", "profile", "store", "transport", "contact", "identity"},
 		"the server answers from the features; it opens no network"},
 	{"api/...", []string{"api/..."},
 		"the schema is shared with clients, so it drags nothing of the daemon along"},
@@ -78,6 +79,7 @@ var outside = []struct {
 	{"github.com/BurntSushi/toml", []string{"cmd/contactsd"}, "the configuration file belongs to the daemon's command"},
 	{"github.com/fxamacker/cbor", []string{"internal/codec"}, "there is one dialect of CBOR"},
 	{"filippo.io/edwards25519", []string{"contact"}, "curve points are judged once, as an ODID is made"},
+	{"golang.org/x/image", []string{"profile"}, "one place decodes pictures of others"},
 	{"connectrpc.com/connect", []string{"api/...", "client", "cmd/contactsctl", "cmd/contactsd", "internal/..."}, "features don't know that they are called over HTTP"},
 	{"google.golang.org/protobuf", []string{"api/...", "client", "cmd/...", "internal/...", "web"}, "features don't know the API's messages"},
 }
@@ -165,7 +167,7 @@ func TestImportsRunDown(t *testing.T) {
 // TestFeaturesMeetOnlyInNode: not even the tests of one feature use another, or
 // they would hold each other in place.
 func TestFeaturesMeetOnlyInNode(t *testing.T) {
-	features := []string{"pairing", "relation", "presence", "message", "file", "check"}
+	features := []string{"pairing", "relation", "presence", "message", "file", "check", "profile"}
 	for _, p := range packages(t) {
 		if !anyMatches(features, p.name()) {
 			continue
