@@ -10,12 +10,12 @@ import (
 
 // Two contacts that meet again have mostly nothing new to say. The opener first
 // shows digests, of what it would say and of what it heard last; when both are what
-// the other side has, that is all, and neither sends its statement, addresses and
-// name again. Else, and to anybody that is no contact, whatever it shows, the answer
+// the other side has, that is all, and neither sends its statement, addresses,
+// name and the revision of its profile again. Else, and to anybody that is no contact, whatever it shows, the answer
 // is an empty frame, and the exchange follows on the same stream.
 
-// digest is the start of the SHA-256 of what a device says: its statement, addresses
-// and name, as a frame. Who finds two with the same deceives itself alone.
+// digest is the start of the SHA-256 of what a device says: its statement, addresses,
+// name and the revision of its profile, as a frame. Who finds two with the same deceives itself alone.
 type digest [16]byte
 
 // UnmarshalCBOR accepts a byte string of exactly the right length.
@@ -23,7 +23,7 @@ func (d *digest) UnmarshalCBOR(data []byte) error { return codec.Fixed(d[:], dat
 
 // digestOf returns the digest of what f says of its sender.
 func digestOf(f frame) (d digest, err error) {
-	b, err := codec.Marshal(frame{Mine: f.Mine, Addresses: f.Addresses, Name: f.Name})
+	b, err := codec.Marshal(frame{Mine: f.Mine, Addresses: f.Addresses, Name: f.Name, Profile: f.Profile})
 	if err != nil {
 		return d, err
 	}
@@ -35,8 +35,9 @@ func digestOf(f frame) (d digest, err error) {
 // saying is all that a device may tell a peer, and what it heard of it last.
 type saying struct {
 	frame
-	held *digest // nil if it never said all
-	calm bool    // the peer is listed, and holds the newest that is said of it
+	held  *digest // nil if it never said all
+	shown uint64  // the revision of its profile then
+	calm  bool    // the peer is listed, and holds the newest that is said of it
 }
 
 // brief returns the frame that stands for all of it; ok is false if there is news, or
@@ -66,7 +67,9 @@ func (s *Service) begin(st transport.Stream, r *transport.FrameReader, d contact
 		if err != nil {
 			return in, false, err
 		}
-		done = own.meets(in)
+		if done = own.meets(in); done {
+			s.cfg.Noticed(st.Peer(), own.shown)
+		}
 	}
 	if err := transport.WriteFrame(st, frame{Same: done}, maxFrame); err != nil || done {
 		return in, done, err
@@ -84,7 +87,7 @@ func (e *entry) remember(h heard) error {
 		return nil
 	}
 	d, err := digestOf(h.frame)
-	e.row.Held = &d
+	e.row.Held, e.row.Profile = &d, h.Profile
 	return err
 }
 

@@ -46,10 +46,10 @@
 // "/contacts/relation/1", one exchange a stream, frames of transport.WriteFrame
 // holding at most 12 KiB of CBOR:
 //
-//	opener → {1: mine, 2: yours, 3: addresses, 4: full, 5: name}   mine: own newest signed statement
-//	opener ← {1: mine, 2: yours, 3: addresses, 5: name, 6: later}  yours: the newest held of the receiver's,
-//	opener → {1: mine, 2: yours}                                   which acknowledges it; mine only if it is a
-//	                                                               newer one; not sent if there is nothing to say
+//	opener → {1: mine, 2: yours, 3: addresses, 4: full, 5: name, 10: profile}   mine: own newest signed statement
+//	opener ← {1: mine, 2: yours, 3: addresses, 5: name, 6: later, 10: profile}  yours: the newest held of the receiver's,
+//	opener → {1: mine, 2: yours}                                                which acknowledges it; mine only if it is a
+//	                                                                            newer one; not sent if there is nothing to say
 //
 // Between contacts that have nothing new to say it is briefer:
 //
@@ -59,8 +59,9 @@
 //
 // full says that the opener ends the connection, for which it has no room. later
 // says that there is no place for the opener's ask: it tries again.
-// A signed statement is {1: bytes, 2: signature}. Addresses and what the device is
-// called are sent to listed contacts only. A stranger gets its own statement back as
-// yours, whatever it says, and later if it asks and there is no place; nothing else.
-// A removed and a blocked device get the same, and are never told to come later.
+// A signed statement is {1: bytes, 2: signature}. Addresses, what the device is
+// called and the revision of its profile are sent to listed contacts only. A stranger
+// gets its own statement back as yours, whatever it says, and later if it asks and
+// there is no place; nothing else. A removed and a blocked device get the same, and are
+// never told to come later.
 package relation

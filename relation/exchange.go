@@ -32,6 +32,7 @@ type frame struct {
 	Said      *digest             `cbor:"7,keyasint,omitempty"` // brief: of what it would say
 	Held      *digest             `cbor:"8,keyasint,omitempty"` // brief: of what it heard last
 	Same      bool                `cbor:"9,keyasint,omitempty"` // answer to that: there is no news
+	Profile   uint64              `cbor:"10,keyasint,omitempty"`
 }
 
 func (f frame) check() error {
@@ -93,13 +94,14 @@ func (s *Service) say(peer contact.ODID) (saying, error) {
 		e, err := load(tx, peer)
 		f.frame = frame{Mine: e.row.Mine, Yours: e.row.Theirs}
 		listed = e.listed()
+		f.shown = e.row.Profile
 		f.held, f.calm = e.row.Held, listed && !contact.Unacknowledged(e.mine, e.row.Marks)
 		return err
 	})
 	if err == nil && listed {
 		own := s.cfg.Addresses.Own()
 		f.Addresses = own[:min(len(own), maxAddresses)]
-		f.Name = s.cfg.Name()
+		f.Name, f.Profile = s.cfg.Name(), s.cfg.Profile()
 	}
 	return f, err
 }
@@ -141,8 +143,12 @@ func (s *Service) exchange(st transport.Stream, peer contact.ODID, full bool) er
 			return err
 		}
 		var in frame
-		if err := r.Read(&in); err != nil || in.Same {
+		if err := r.Read(&in); err != nil {
 			return err
+		}
+		if in.Same {
+			s.cfg.Noticed(peer, out.shown)
+			return nil
 		}
 	}
 	out.Full = full
@@ -160,13 +166,14 @@ func (s *Service) exchange(st transport.Stream, peer contact.ODID, full bool) er
 	if _, err := s.take(peer, h); err != nil {
 		return err
 	}
+	s.cfg.Noticed(peer, h.Profile)
 	now, err := s.say(peer)
 	if err != nil {
 		return err
 	}
 	last := frame{Yours: now.Yours}
 	if !same(now.Mine, out.Mine) { // what the peer said ended a pairing, or undid something
-		last.Mine, last.Addresses, last.Name = now.Mine, now.Addresses, now.Name
+		last.Mine, last.Addresses, last.Name, last.Profile = now.Mine, now.Addresses, now.Name, now.Profile
 	}
 	switch {
 	case in.Later:
@@ -225,7 +232,11 @@ func (s *Service) hear(peer contact.ODID, in frame) (contact.Admission, error) {
 	if err != nil {
 		return contact.Discard, err
 	}
-	return s.take(peer, h)
+	is, err := s.take(peer, h)
+	if err == nil {
+		s.cfg.Noticed(peer, h.Profile)
+	}
+	return is, err
 }
 
 // conclude tells the peer all it may know, and takes what it says to that.

@@ -17,6 +17,7 @@ type device struct {
 	Addresses []transport.Address `cbor:"5,keyasint,omitempty"` // last good ones
 	Asks      *asks               `cbor:"6,keyasint,omitempty"` // of the device, nil if it never asked
 	Held      *digest             `cbor:"7,keyasint,omitempty"` // of what the device said last
+	Profile   uint64              `cbor:"8,keyasint,omitempty"` // its revision, as it said then
 }
 
 // whereabouts is the part of a device's row that says where it was, for who reads

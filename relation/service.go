@@ -38,6 +38,11 @@ type Config struct {
 	Policy func() contact.Policy
 	// Name returns what this device is called, at most contact.MaxNameSize bytes.
 	Name func() string
+	// Profile returns the revision of this device's profile, 0 if contacts are not to
+	// fetch one. Noticed is told the revision that a peer shows, after what else it
+	// said was taken. It must not block.
+	Profile func() uint64
+	Noticed func(peer contact.ODID, rev uint64)
 
 	// Staged reports whether a pairing with the peer waits for its last step.
 	Staged func(tx *store.Tx, peer contact.ODID) (bool, error)
@@ -86,6 +91,12 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Name == nil {
 		cfg.Name = func() string { return "" }
+	}
+	if cfg.Profile == nil {
+		cfg.Profile = func() uint64 { return 0 }
+	}
+	if cfg.Noticed == nil {
+		cfg.Noticed = func(contact.ODID, uint64) {}
 	}
 	if cfg.Staged == nil {
 		cfg.Staged = func(*store.Tx, contact.ODID) (bool, error) { return false, nil }
@@ -252,8 +263,8 @@ func (s *Service) settle(tx *store.Tx, e *entry, before contact.View) error {
 	return nil
 }
 
-// Renamed tells the connected contacts that this device is called something else;
-// others learn it when they are in touch.
+// Renamed tells the connected contacts that this device is called something else,
+// or has another profile; others learn it when they are in touch.
 func (s *Service) Renamed() {
 	for _, peer := range s.keeper.linked() {
 		s.inbox.put(notice{peer, said})

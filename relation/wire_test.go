@@ -40,6 +40,7 @@ func TestGoldenBytes(t *testing.T) {
 		{"empty frame", frame{}, "a0"},
 		{"frame without room", frame{Full: true}, "a104f5"},
 		{"frame with a name", frame{Name: "n"}, "a105616e"},
+		{"frame with a profile", frame{Profile: 1_700_000_000_001}, "a10a1b0000018bcfe56801"},
 		{"frame without a place", frame{Yours: signed, Later: true}, "a202a201410102410206f5"},
 		{"brief frame", frame{Said: &digest{7}, Held: &digest{8}}, "a2075007" + strings.Repeat("00", 15) + "085008" + strings.Repeat("00", 15)},
 		{"answer to a brief frame", frame{Same: true}, "a109f5"},
@@ -54,6 +55,7 @@ func TestGoldenBytes(t *testing.T) {
 			Mine: signed, Theirs: signed, Contact: contactID{7}, Addresses: []transport.Address{"a"},
 			Marks: contact.Marks{Blocked: true, Reported: true, Removed: true, MineSeq: 1, TheirsSeq: 2, AckedSeq: 3, AddedSeq: 4, PartSeq: 5, OldPair: &pair},
 		}, "a501a201410102410202a201410102410203a901f502f503f504010502060307040805095009" + strings.Repeat("00", 15) + "0441070581" + "6161"},
+		{"device with a profile", device{Profile: 5}, "a203a00805"},
 		{"details", details{Devices: []contact.ODID{{1}}, Name: "n", Remark: "r", Source: SourceODID, AddedAt: 5, Chosen: true},
 			"a601815820" + "01" + strings.Repeat("00", 31) + "02616e03617204646f646964050506f5"},
 		{"details of all kinds", details{
