@@ -46,6 +46,11 @@ func (c *Client) Device() contactsv1connect.DeviceServiceClient {
 	return contactsv1connect.NewDeviceServiceClient(c.transport(), baseURL, limits())
 }
 
+// Profile returns the calls about what devices tell of their users.
+func (c *Client) Profile() contactsv1connect.ProfileServiceClient {
+	return contactsv1connect.NewProfileServiceClient(c.transport(), baseURL, limits())
+}
+
 // Pairing returns the calls that show and enter codes.
 func (c *Client) Pairing() contactsv1connect.PairingServiceClient {
 	return contactsv1connect.NewPairingServiceClient(c.transport(), baseURL, limits())

@@ -21,6 +21,7 @@ import (
 	"contactsd/message"
 	"contactsd/pairing"
 	"contactsd/presence"
+	"contactsd/profile"
 	"contactsd/relation"
 	"contactsd/transport"
 	"contactsd/transport/memnet"
@@ -95,7 +96,7 @@ func (a *attacker) sentSince() []string {
 }
 
 func protocols() []transport.Protocol {
-	return []transport.Protocol{relation.Protocol, pairing.Protocol, presence.Protocol, message.Protocol, presence.GossipProtocol, check.Protocol, file.Protocol}
+	return []transport.Protocol{relation.Protocol, pairing.Protocol, presence.Protocol, message.Protocol, presence.GossipProtocol, check.Protocol, file.Protocol, profile.Protocol}
 }
 
 // hear reads a stream to its end: what came, how it ended, after how long.
@@ -229,7 +230,8 @@ func standings() []standing {
 // everything on every protocol. A stranger, a removed and a blocked device get
 // the same bytes, the same end, at the same moment, whether requests wait or none
 // are taken, and whoever may check. With a window open only the removed one, like
-// any stranger, may pair; to the blocked one it is closed.
+// any stranger, may pair; to the blocked one it is closed. With a profile
+// that is for anyone only a stranger gets it, neither of the two.
 func TestNobodyCanTellABlock(t *testing.T) {
 	for name, policy := range map[string]map[string]string{
 		"as it comes":                        {},
@@ -244,6 +246,7 @@ func TestNobodyCanTellABlock(t *testing.T) {
 func nobodyCanTell(t *testing.T, policy map[string]string) {
 	heard := make(map[string]string)
 	closed := make(map[string]string)
+	read := make(map[string]string)
 	for _, s := range standings() {
 		tell(t, func(t *testing.T, w *world) {
 			victim, other := w.device("Ana"), w.device("Bob")
@@ -251,6 +254,9 @@ func nobodyCanTell(t *testing.T, policy map[string]string) {
 			s.gets(w, victim, other)
 			settle(48 * time.Hour) // until all is acknowledged
 			a := other.turns()
+			a.tries(victim, profile.Protocol)
+			read[s.name] = a.heard()
+			victim.decides("profile", "contacts")
 			a.tries(victim, protocols()...)
 			heard[s.name] = a.heard()
 			if sent := a.sentSince(); len(sent) > 0 {
@@ -273,6 +279,14 @@ func nobodyCanTell(t *testing.T, policy map[string]string) {
 		if got != heard["stranger"] {
 			t.Errorf("%s hears other than a stranger:\n%s", name, differ(heard["stranger"], got))
 		}
+	}
+	for name, got := range read {
+		if name != "stranger" && (got != read["removed"] || strings.Contains(got, "closed")) {
+			t.Errorf("%s asks for a profile and hears other than a removed one:\n%s", name, differ(read["removed"], got))
+		}
+	}
+	if !strings.Contains(read["stranger"], fmt.Sprintf("%x", "Ana")) {
+		t.Errorf("a stranger reads no profile: %s", read["stranger"])
 	}
 	if n := strings.Count(heard["stranger"], "\n"); n < 100 || !strings.Contains(heard["stranger"], "a2") {
 		t.Errorf("%d lines heard, or nothing of relation's answers", n)

@@ -17,6 +17,7 @@ import (
 	"contactsd/message"
 	"contactsd/pairing"
 	"contactsd/presence"
+	"contactsd/profile"
 	"contactsd/relation"
 	"contactsd/store"
 	"contactsd/transport"
@@ -55,17 +56,17 @@ type Node struct {
 	Message  *message.Service
 	File     *file.Service
 	Check    *check.Service
+	Profile  *profile.Service
 
 	log     *slog.Logger
-	name    atomic.Pointer[string]
 	policy  atomic.Pointer[contact.Policy]
-	naming  sync.Mutex
+	setting sync.Mutex // so that the policy kept in memory is the one stored last
 	streams gated
 }
 
 // Tables returns the tables of all features, for store.Open.
 func Tables() []store.Definition {
-	return slices.Concat([]store.Definition{settingsTable}, relation.Tables(), pairing.Tables(), presence.Tables(), message.Tables(), file.Tables())
+	return slices.Concat([]store.Definition{settingsTable}, relation.Tables(), pairing.Tables(), presence.Tables(), message.Tables(), file.Tables(), profile.Tables())
 }
 
 // New composes a node and installs its gate on the transport. Run starts it.
@@ -78,18 +79,15 @@ func New(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if set.Name == "" {
-		set.Name = hostName()
-	}
-	n.name.Store(&set.Name)
 	policy := set.policy(cfg.Log)
 	n.policy.Store(&policy)
 	addresses := learner{cfg.Transport, func(peer contact.ODID) { n.Message.Found(peer) }}
 
 	n.Relation, err = relation.New(relation.Config{
 		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Addresses: addresses, Log: cfg.Log,
-		Policy: n.Policy, Name: n.Name,
-		Staged: func(tx *store.Tx, peer contact.ODID) (bool, error) { return n.Pairing.Staged(tx, peer) },
+		Policy: n.Policy, Name: n.Name, Profile: n.shownProfile,
+		Noticed: func(peer contact.ODID, rev uint64) { n.Profile.Noticed(peer, rev) },
+		Staged:  func(tx *store.Tx, peer contact.ODID) (bool, error) { return n.Pairing.Staged(tx, peer) },
 		CommitStaged: func(tx *store.Tx, peer contact.ODID, id contact.PairID) (bool, error) {
 			return n.Pairing.CommitStaged(tx, peer, id)
 		},
@@ -103,6 +101,7 @@ func New(cfg Config) (*Node, error) {
 			n.Presence.RelationChanged(peer)
 			n.Message.Wake(peer)
 			n.File.RelationChanged(peer)
+			n.Profile.RelationChanged(peer)
 		},
 	})
 	if err != nil {
@@ -166,6 +165,13 @@ func New(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.Profile, err = profile.New(profile.Config{
+		DB: cfg.DB, Network: cfg.Transport, Addresses: addresses, Relation: n.Relation.View, Log: cfg.Log,
+		Name: set.Name, DefaultName: hostName(), Announce: n.Relation.Renamed,
+	})
+	if err != nil {
+		return nil, err
+	}
 	cfg.Transport.Serve(relation.Protocol, n.gate(contact.ServiceRelation, n.Relation.Handle))
 	cfg.Transport.Serve(pairing.Protocol, n.gate(contact.ServicePairing, n.Pairing.Handle))
 	cfg.Transport.Serve(presence.Protocol, n.gate(contact.ServicePresence, n.Presence.Handle))
@@ -173,6 +179,7 @@ func New(cfg Config) (*Node, error) {
 	cfg.Transport.Serve(presence.GossipProtocol, n.gate(contact.ServiceGossip, n.Presence.HandleGossip))
 	cfg.Transport.Serve(file.Protocol, n.gate(contact.ServiceFiles, n.using(n.File.Handle)))
 	cfg.Transport.Serve(check.Protocol, n.gate(contact.ServiceCheck, n.Check.Handle))
+	cfg.Transport.Serve(profile.Protocol, n.gate(contact.ServiceProfile, n.Profile.Handle))
 	return n, nil
 }
 
@@ -205,6 +212,7 @@ func (n *Node) Run(ctx context.Context) error {
 		"presence": n.Presence.Run,
 		"message":  n.Message.Run,
 		"file":     n.File.Run,
+		"profile":  n.Profile.Run,
 	} {
 		done.Go(func() {
 			if err := run(features); err != nil {

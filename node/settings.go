@@ -3,7 +3,6 @@ package node
 import (
 	"log/slog"
 	"os"
-	"strings"
 
 	"contactsd/contact"
 	"contactsd/internal/codec"
@@ -12,7 +11,7 @@ import (
 
 // settings is the one row of what the user set and the device keeps for itself.
 type settings struct {
-	Name   string            `cbor:"1,keyasint,omitempty"`
+	Name   string            `cbor:"1,keyasint,omitempty"` // from before there were profiles, which have it now
 	Listen listening         `cbor:"2,keyasint"`
 	Set    map[string]string `cbor:"4,keyasint,omitempty"` // what the user decided, by contact.Setting.Name
 }
@@ -64,32 +63,15 @@ func changeSettings(tx *store.Tx, change func(*settings)) error {
 }
 
 // Name returns what this device is called in the eyes of others.
-func (n *Node) Name() string { return *n.name.Load() }
+func (n *Node) Name() string { return n.Profile.Name() }
 
-// SetName names the device; contacts learn it when they are in touch, those that
-// are connected at once. The name that it has already changes nothing. Errors:
-// *contact.LimitError, *contact.InvalidError.
-func (n *Node) SetName(name string) error {
-	name = strings.TrimSpace(name)
-	if name == "" {
-		return &contact.InvalidError{Field: "name", Reason: "empty"}
+// shownProfile returns the revision of the profile for contacts to see, 0 if they
+// would ask for it in vain.
+func (n *Node) shownProfile() uint64 {
+	if n.Policy().Profile == contact.Nobody {
+		return 0
 	}
-	if err := contact.CheckText("name", name, contact.MaxNameSize); err != nil {
-		return err
-	}
-	n.naming.Lock() // so that the name kept in memory is the one stored last
-	defer n.naming.Unlock()
-	return n.DB.Update(func(tx *store.Tx) error {
-		was := ""
-		if err := changeSettings(tx, func(s *settings) { was, s.Name = s.Name, name }); err != nil || was == name {
-			return err
-		}
-		tx.OnCommit(func() {
-			n.name.Store(&name)
-			n.Relation.Renamed()
-		})
-		return tx.Emit(contact.Event{Type: contact.ProfileChanged, At: tx.Now().UnixMilli()})
-	})
+	return n.Profile.Rev()
 }
 
 // Policy returns what the user decided, as it is now.
@@ -98,8 +80,8 @@ func (n *Node) Policy() contact.Policy { return *n.policy.Load() }
 // SetPolicy decides the settings that are named, all of them or, if one can't be
 // what it is to be, none. Errors: *contact.InvalidError.
 func (n *Node) SetPolicy(changes map[string]string) error {
-	n.naming.Lock() // so that the policy kept in memory is the one stored last
-	defer n.naming.Unlock()
+	n.setting.Lock()
+	defer n.setting.Unlock()
 	was := n.Policy()
 	p := was
 	for name, value := range changes {

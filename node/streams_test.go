@@ -27,6 +27,7 @@ func TestStreamsAreCountedByDecision(t *testing.T) {
 		st.CloseWrite()
 		settle(time.Second)
 		st.Reset()
+		bob.looksAt(ana)
 		served := ana.Streams()
 		for service, counts := range served {
 			for d, n := range counts {
@@ -52,7 +53,8 @@ func TestStreamsAreCountedByDecision(t *testing.T) {
 		now := ana.Streams()
 		for service := range now {
 			want := contact.Drop
-			if contact.Service(service) == contact.ServiceRelation {
+			switch contact.Service(service) {
+			case contact.ServiceRelation, contact.ServiceProfile:
 				want = contact.ServeStranger
 			}
 			for d := range now[service] {

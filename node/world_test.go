@@ -20,6 +20,7 @@ import (
 	"contactsd/node"
 	"contactsd/pairing"
 	"contactsd/presence"
+	"contactsd/profile"
 	"contactsd/relation"
 	"contactsd/store"
 	"contactsd/transport/memnet"
@@ -75,7 +76,7 @@ func (w *world) deviceAt(name, path string) *person {
 	}
 	p := &person{t: w.t, net: w.net, name: name, id: id, path: path}
 	p.starts()
-	p.try(p.SetName(name))
+	p.names(name)
 	w.t.Cleanup(p.halts)
 	return p
 }
@@ -85,6 +86,12 @@ func (p *person) try(err error) {
 	if err != nil {
 		p.t.Fatalf("%s: %v", p.name, err)
 	}
+}
+
+func (p *person) names(name string) {
+	p.t.Helper()
+	_, err := p.Profile.Set(profile.Change{Name: &name})
+	p.try(err)
 }
 
 func (p *person) starts() {
@@ -286,6 +293,17 @@ func (p *person) waitsBecause(o *person, why string) {
 			p.t.Fatalf("%s waits because %q, want %q", p.name, m.Waiting, why)
 		}
 	}
+}
+
+// looksAt returns the profile of o as its device tells it now.
+func (p *person) looksAt(o *person) profile.Profile {
+	p.t.Helper()
+	k, err := p.Profile.Of(p.t.Context(), o.id.Self(), profile.Query{})
+	p.try(err)
+	if !k.Live {
+		p.t.Fatalf("%s did not reach %s", p.name, o.name)
+	}
+	return k.Profile
 }
 
 func (p *person) sets(state presence.State, text string) {

@@ -34,7 +34,7 @@ func testAttacks(t *testing.T, w world) {
 	site = evil.URL
 	name := func() string {
 		t.Helper()
-		p, err := ana.Device.Device().GetProfile(t.Context(), &contactsv1.GetProfileRequest{})
+		p, err := ana.Device.Profile().GetProfile(t.Context(), &contactsv1.GetProfileRequest{})
 		if err != nil {
 			t.Fatal(err)
 		}

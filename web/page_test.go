@@ -85,7 +85,7 @@ func TestHostileTextStaysText(t *testing.T) {
 	net := memnet.New(memnet.Options{})
 	ana, bob := newLived(t, net), newLived(t, net)
 	evil := `"><script>alert(1)</script><img src=x onerror=y><hx-partial>'`
-	if _, err := bob.api.Device().SetProfile(t.Context(), &contactsv1.SetProfileRequest{Name: new(evil[:60])}); err != nil {
+	if _, err := bob.api.Profile().SetProfile(t.Context(), &contactsv1.SetProfileRequest{Name: new(evil[:60])}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := bob.api.Presence().SetPresence(t.Context(), &contactsv1.SetPresenceRequest{State: "busy", Text: evil}); err != nil {
@@ -350,7 +350,7 @@ func TestStreamTellsWhatChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, events, "message-"+bob.odid+": ")
-	if _, err := ana.api.Device().SetProfile(t.Context(), &contactsv1.SetProfileRequest{Name: new("Ana")}); err != nil {
+	if _, err := ana.api.Profile().SetProfile(t.Context(), &contactsv1.SetProfileRequest{Name: new("Ana")}); err != nil {
 		t.Fatal(err)
 	}
 	await(t, events, "me: ")

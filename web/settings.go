@@ -41,7 +41,7 @@ func (s *Server) showSettings(w http.ResponseWriter, r *http.Request, name, set 
 
 func (s *Server) setName(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimSpace(r.PostFormValue("name"))
-	_, err := s.client.Device().SetProfile(r.Context(), &contactsv1.SetProfileRequest{Name: &name})
+	_, err := s.client.Profile().SetProfile(r.Context(), &contactsv1.SetProfileRequest{Name: &name})
 	if err != nil {
 		s.showSettings(w, r, err, nil)
 		return

@@ -47,23 +47,6 @@ func (s device) GetStatus(context.Context, *contactsv1.GetStatusRequest) (*conta
 	return r, nil
 }
 
-func (s device) GetProfile(context.Context, *contactsv1.GetProfileRequest) (*contactsv1.GetProfileResponse, error) {
-	return &contactsv1.GetProfileResponse{Profile: s.profile()}, nil
-}
-
-func (s device) SetProfile(_ context.Context, req *contactsv1.SetProfileRequest) (*contactsv1.SetProfileResponse, error) {
-	if req.Name != nil {
-		if err := s.node.SetName(*req.Name); err != nil {
-			return nil, err
-		}
-	}
-	return &contactsv1.SetProfileResponse{Profile: s.profile()}, nil
-}
-
-func (s device) profile() *contactsv1.Profile {
-	return &contactsv1.Profile{Odid: s.node.Identity.Self().String(), Name: s.node.Name()}
-}
-
 func (s device) GetSettings(context.Context, *contactsv1.GetSettingsRequest) (*contactsv1.GetSettingsResponse, error) {
 	return &contactsv1.GetSettingsResponse{Settings: s.settings()}, nil
 }

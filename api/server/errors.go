@@ -14,6 +14,7 @@ import (
 	"contactsd/file"
 	"contactsd/message"
 	"contactsd/pairing"
+	"contactsd/profile"
 	"contactsd/relation"
 	"contactsd/store"
 	"contactsd/transport"
@@ -76,6 +77,12 @@ func answers() []answer {
 		{is: relation.ErrRequest, code: gone, reason: "no_request", field: "request", hint: "see: contactsctl requests", whole: true},
 		{is: relation.ErrNoGroup, code: gone, reason: "no_group", field: "group", hint: "see: contactsctl groups", whole: true},
 		{is: relation.ErrSelf, code: bad, reason: "self", field: "odid", hint: "take the ODID of the other one: contactsctl status there"},
+
+		{is: profile.ErrBlocked, code: refused, reason: "blocked", field: "contact"},
+		{is: profile.ErrNone, code: gone, reason: "no_profile", field: "contact"},
+		{is: profile.ErrLater, code: exhausted, reason: "asked_too_often"},
+		{is: profile.ErrPrivate, code: refused, reason: "private_profile"},
+		{is: profile.ErrMalformed, code: connect.CodeAborted, reason: "bad_profile", hint: "update both devices; if it happens again, that device does not keep to the protocol"},
 
 		{is: message.ErrNotContact, code: now, reason: "not_contact", field: "contact", hint: "add it or pair with it first"},
 		{is: message.ErrBlocked, code: refused, reason: "blocked", field: "contact"},

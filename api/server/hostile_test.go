@@ -103,6 +103,17 @@ func hostileTexts() map[string]string {
 	}
 }
 
+// hostileBytes are no picture, too much of one, and one that promises more than
+// there is.
+func hostileBytes() map[string][]byte {
+	return map[string][]byte{
+		"no bytes":   {},
+		"garbage":    bytes.Repeat([]byte{0xff}, 1000),
+		"many bytes": make([]byte, 200<<10),
+		"a huge PNG": []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\xff\xff\x00\x00\xff\xff\x08\x06\x00\x00\x00"),
+	}
+}
+
 // hostile returns requests of a call, each with one field that is hostile.
 func hostile(t testing.TB, m protoreflect.MethodDescriptor, usual map[string]string) map[string]protoreflect.Message {
 	all := map[string]protoreflect.Message{"nothing": request(t, m)}
@@ -157,6 +168,10 @@ func hostile(t testing.TB, m protoreflect.MethodDescriptor, usual map[string]str
 			case f.Kind() == protoreflect.StringKind:
 				for what, text := range hostileTexts() {
 					add(name+": "+what, func(msg protoreflect.Message) { at(msg).Set(f, protoreflect.ValueOfString(text)) })
+				}
+			case f.Kind() == protoreflect.BytesKind && !f.IsList():
+				for what, b := range hostileBytes() {
+					add(name+": "+what, func(msg protoreflect.Message) { at(msg).Set(f, protoreflect.ValueOfBytes(b)) })
 				}
 			case f.Kind() == protoreflect.Uint32Kind && !f.IsList():
 				for _, n := range []uint32{1, 1 << 31, math.MaxUint32} {

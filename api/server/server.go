@@ -106,6 +106,7 @@ func (s *Server) routes() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle(contactsv1connect.NewDeviceServiceHandler(device{s}, opts...))
+	mux.Handle(contactsv1connect.NewProfileServiceHandler(profiles{s}, opts...))
 	mux.Handle(contactsv1connect.NewPairingServiceHandler(pairs{s}, opts...))
 	mux.Handle(contactsv1connect.NewContactsServiceHandler(contacts{s}, opts...))
 	mux.Handle(contactsv1connect.NewBlocklistServiceHandler(blocklist{s}, opts...))

@@ -154,7 +154,7 @@ func TestWhatOthersWroteIsKeptAsItCame(t *testing.T) {
 	ada, bob := w.user("ada"), w.user("bob")
 	const turned, commands = "B\u202eob\u2066 \u200f\ufeff\U000e0041", "a\x1b[2J\x00\x07\r\nb\u202ec"
 	name := turned
-	if _, err := ada.Device().SetProfile(ada.ctx(), &contactsv1.SetProfileRequest{Name: &name}); err != nil {
+	if _, err := ada.Profile().SetProfile(ada.ctx(), &contactsv1.SetProfileRequest{Name: &name}); err != nil {
 		t.Fatal(err)
 	}
 	ada.pair(bob)

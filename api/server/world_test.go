@@ -70,7 +70,7 @@ func (w *world) userWith(name string, opt store.Options) *user {
 			w.t.Errorf("%s: stop: %v", name, err)
 		}
 	})
-	if _, err := u.Device().SetProfile(u.ctx(), &contactsv1.SetProfileRequest{Name: &name}); err != nil {
+	if _, err := u.Profile().SetProfile(u.ctx(), &contactsv1.SetProfileRequest{Name: &name}); err != nil {
 		w.t.Fatal(err)
 	}
 	return u

@@ -91,7 +91,7 @@ func (a *app) add(ctx context.Context, req *contactsv1.AddContactRequest) error 
 	if err := a.contact(r.Contact); err != nil || a.json || r.Contact.Relation != "pending" {
 		return err
 	}
-	own, err := a.client.Device().GetProfile(ctx, &contactsv1.GetProfileRequest{})
+	own, err := a.client.Profile().GetProfile(ctx, &contactsv1.GetProfileRequest{})
 	if err != nil {
 		return err
 	}

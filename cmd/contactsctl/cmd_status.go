@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -86,77 +85,4 @@ func plural(n uint32, unit string) string {
 		unit += "s"
 	}
 	return fmt.Sprintf("%d %s", n, unit)
-}
-
-func (a *app) profileCommand() *cobra.Command {
-	profile := &cobra.Command{
-		Use:   "profile",
-		Short: "what this device tells of itself",
-		Args:  takes(0, 0),
-		RunE:  a.call(a.showProfile),
-	}
-	profile.AddCommand(&cobra.Command{
-		Use:   "show",
-		Short: "show the profile",
-		Args:  takes(0, 0),
-		RunE:  a.call(a.showProfile),
-	}, &cobra.Command{
-		Use:     "set name=NAME",
-		Short:   "name this device, as others see it (at most 64 bytes)",
-		Example: "  contactsctl profile set name=\"Ada's laptop\"",
-		Args:    takes(1, -1),
-		RunE:    a.call(a.setProfile),
-	})
-	return profile
-}
-
-func (a *app) showProfile(ctx context.Context, _ []string) error {
-	r, err := a.client.Device().GetProfile(ctx, &contactsv1.GetProfileRequest{})
-	if err != nil {
-		return err
-	}
-	return a.profile(r.Profile)
-}
-
-func (a *app) setProfile(ctx context.Context, args []string) error {
-	values, err := assignments(args, "name")
-	if err != nil {
-		return err
-	}
-	r, err := a.client.Device().SetProfile(ctx, &contactsv1.SetProfileRequest{Name: values["name"]})
-	if err != nil {
-		return err
-	}
-	return a.profile(r.Profile)
-}
-
-func (a *app) profile(p *contactsv1.Profile) error {
-	if a.json {
-		return a.object(p)
-	}
-	return a.fields([2]string{"name", safe(p.Name)}, [2]string{"ODID", p.Odid})
-}
-
-// assignments reads KEY=VALUE words with one of the known keys.
-func assignments(args []string, known ...string) (map[string]*string, error) {
-	hint := "use " + strings.Join(known, "=…, ") + "=…"
-	values := make(map[string]*string, len(args))
-	for _, arg := range args {
-		key, value, ok := strings.Cut(arg, "=")
-		if !ok {
-			return nil, usage(hint, "%q is not of the form KEY=VALUE", arg)
-		}
-		found := false
-		for _, k := range known {
-			found = found || k == key
-		}
-		switch {
-		case !found:
-			return nil, usage(hint, "unknown key %q", key)
-		case values[key] != nil:
-			return nil, usage(hint, "%s is given twice", key)
-		}
-		values[key] = &value
-	}
-	return values, nil
 }

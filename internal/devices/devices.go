@@ -80,7 +80,7 @@ func (d *Device) Start(ctx context.Context) error {
 		return fmt.Errorf("%w\n%s", err, d.stderr.String())
 	}
 	d.Started = time.Since(began)
-	_, err = d.Device().SetProfile(ctx, &contactsv1.SetProfileRequest{Name: &d.Name})
+	_, err = d.Profile().SetProfile(ctx, &contactsv1.SetProfileRequest{Name: &d.Name})
 	return err
 }
 

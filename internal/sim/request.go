@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"contactsd/contact"
+	"contactsd/profile"
 	"contactsd/relation"
 )
 
@@ -197,7 +198,8 @@ func rename(w *world, s Step, a, _ *host) bool {
 		return false
 	}
 	name := fmt.Sprintf("%s %d", a.name, s.M)
-	w.did(l, l.SetName(name), "calls itself %s", name)
+	_, err := l.Profile.Set(profile.Change{Name: &name})
+	w.did(l, err, "calls itself %s", name)
 	return true
 }
 

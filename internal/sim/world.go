@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"contactsd/contact"
+	"contactsd/profile"
 	"contactsd/transport/memnet"
 )
 
@@ -147,7 +148,7 @@ func (w *world) run() (Result, error) {
 	}
 	pass(time.Second)
 	for _, h := range w.hosts {
-		if err := h.up().SetName(h.name); err != nil {
+		if _, err := h.up().Profile.Set(profile.Change{Name: &h.name}); err != nil {
 			return w.result, err
 		}
 	}

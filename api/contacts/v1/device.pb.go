@@ -226,229 +226,6 @@ func (x *GetStatusResponse) GetRequests() uint32 {
 	return 0
 }
 
-// Profile is what a device tells of itself.
-type Profile struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	Odid  string                 `protobuf:"bytes,1,opt,name=odid,proto3" json:"odid,omitempty"`
-	// At most 64 bytes.
-	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Profile) Reset() {
-	*x = Profile{}
-	mi := &file_contacts_v1_device_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Profile) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Profile) ProtoMessage() {}
-
-func (x *Profile) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_device_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Profile.ProtoReflect.Descriptor instead.
-func (*Profile) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_device_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *Profile) GetOdid() string {
-	if x != nil {
-		return x.Odid
-	}
-	return ""
-}
-
-func (x *Profile) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-type GetProfileRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetProfileRequest) Reset() {
-	*x = GetProfileRequest{}
-	mi := &file_contacts_v1_device_proto_msgTypes[3]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetProfileRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetProfileRequest) ProtoMessage() {}
-
-func (x *GetProfileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_device_proto_msgTypes[3]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetProfileRequest.ProtoReflect.Descriptor instead.
-func (*GetProfileRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_device_proto_rawDescGZIP(), []int{3}
-}
-
-type GetProfileResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Profile       *Profile               `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetProfileResponse) Reset() {
-	*x = GetProfileResponse{}
-	mi := &file_contacts_v1_device_proto_msgTypes[4]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetProfileResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetProfileResponse) ProtoMessage() {}
-
-func (x *GetProfileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_device_proto_msgTypes[4]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetProfileResponse.ProtoReflect.Descriptor instead.
-func (*GetProfileResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_device_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *GetProfileResponse) GetProfile() *Profile {
-	if x != nil {
-		return x.Profile
-	}
-	return nil
-}
-
-type SetProfileRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most 64 bytes.
-	Name          *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SetProfileRequest) Reset() {
-	*x = SetProfileRequest{}
-	mi := &file_contacts_v1_device_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SetProfileRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SetProfileRequest) ProtoMessage() {}
-
-func (x *SetProfileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_device_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SetProfileRequest.ProtoReflect.Descriptor instead.
-func (*SetProfileRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_device_proto_rawDescGZIP(), []int{5}
-}
-
-func (x *SetProfileRequest) GetName() string {
-	if x != nil && x.Name != nil {
-		return *x.Name
-	}
-	return ""
-}
-
-type SetProfileResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Profile       *Profile               `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SetProfileResponse) Reset() {
-	*x = SetProfileResponse{}
-	mi := &file_contacts_v1_device_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SetProfileResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SetProfileResponse) ProtoMessage() {}
-
-func (x *SetProfileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_device_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SetProfileResponse.ProtoReflect.Descriptor instead.
-func (*SetProfileResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_device_proto_rawDescGZIP(), []int{6}
-}
-
-func (x *SetProfileResponse) GetProfile() *Profile {
-	if x != nil {
-		return x.Profile
-	}
-	return nil
-}
-
 // Setting is one thing that the user decides.
 type Setting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -466,7 +243,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_contacts_v1_device_proto_msgTypes[7]
+	mi := &file_contacts_v1_device_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -478,7 +255,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_device_proto_msgTypes[7]
+	mi := &file_contacts_v1_device_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -491,7 +268,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_device_proto_rawDescGZIP(), []int{7}
+	return file_contacts_v1_device_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Setting) GetName() string {
@@ -537,7 +314,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_contacts_v1_device_proto_msgTypes[8]
+	mi := &file_contacts_v1_device_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -549,7 +326,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_device_proto_msgTypes[8]
+	mi := &file_contacts_v1_device_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -562,7 +339,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_device_proto_rawDescGZIP(), []int{8}
+	return file_contacts_v1_device_proto_rawDescGZIP(), []int{3}
 }
 
 type GetSettingsResponse struct {
@@ -574,7 +351,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_contacts_v1_device_proto_msgTypes[9]
+	mi := &file_contacts_v1_device_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -586,7 +363,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_device_proto_msgTypes[9]
+	mi := &file_contacts_v1_device_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -599,7 +376,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_device_proto_rawDescGZIP(), []int{9}
+	return file_contacts_v1_device_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetSettingsResponse) GetSettings() []*Setting {
@@ -619,7 +396,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_contacts_v1_device_proto_msgTypes[10]
+	mi := &file_contacts_v1_device_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -631,7 +408,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_device_proto_msgTypes[10]
+	mi := &file_contacts_v1_device_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -644,7 +421,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_device_proto_rawDescGZIP(), []int{10}
+	return file_contacts_v1_device_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SetSettingsRequest) GetSettings() map[string]string {
@@ -663,7 +440,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_contacts_v1_device_proto_msgTypes[11]
+	mi := &file_contacts_v1_device_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -675,7 +452,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contacts_v1_device_proto_msgTypes[11]
+	mi := &file_contacts_v1_device_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -688,7 +465,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_contacts_v1_device_proto_rawDescGZIP(), []int{11}
+	return file_contacts_v1_device_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SetSettingsResponse) GetSettings() []*Setting {
@@ -722,18 +499,7 @@ const file_contacts_v1_device_proto_rawDesc = "" +
 	"storeBytes\x12!\n" +
 	"\fpairing_open\x18\r \x01(\bR\vpairingOpen\x12\x1a\n" +
 	"\brelaying\x18\x0e \x01(\rR\brelaying\x12\x1a\n" +
-	"\brequests\x18\x0f \x01(\rR\brequests\"1\n" +
-	"\aProfile\x12\x12\n" +
-	"\x04odid\x18\x01 \x01(\tR\x04odid\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\x13\n" +
-	"\x11GetProfileRequest\"D\n" +
-	"\x12GetProfileResponse\x12.\n" +
-	"\aprofile\x18\x01 \x01(\v2\x14.contacts.v1.ProfileR\aprofile\"5\n" +
-	"\x11SetProfileRequest\x12\x17\n" +
-	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01B\a\n" +
-	"\x05_name\"D\n" +
-	"\x12SetProfileResponse\x12.\n" +
-	"\aprofile\x18\x01 \x01(\v2\x14.contacts.v1.ProfileR\aprofile\"\x89\x01\n" +
+	"\brequests\x18\x0f \x01(\rR\brequests\"\x89\x01\n" +
 	"\aSetting\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
@@ -749,13 +515,9 @@ const file_contacts_v1_device_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"G\n" +
 	"\x13SetSettingsResponse\x120\n" +
-	"\bsettings\x18\x01 \x03(\v2\x14.contacts.v1.SettingR\bsettings2\x9d\x03\n" +
+	"\bsettings\x18\x01 \x03(\v2\x14.contacts.v1.SettingR\bsettings2\xff\x01\n" +
 	"\rDeviceService\x12J\n" +
-	"\tGetStatus\x12\x1d.contacts.v1.GetStatusRequest\x1a\x1e.contacts.v1.GetStatusResponse\x12M\n" +
-	"\n" +
-	"GetProfile\x12\x1e.contacts.v1.GetProfileRequest\x1a\x1f.contacts.v1.GetProfileResponse\x12M\n" +
-	"\n" +
-	"SetProfile\x12\x1e.contacts.v1.SetProfileRequest\x1a\x1f.contacts.v1.SetProfileResponse\x12P\n" +
+	"\tGetStatus\x12\x1d.contacts.v1.GetStatusRequest\x1a\x1e.contacts.v1.GetStatusResponse\x12P\n" +
 	"\vGetSettings\x12\x1f.contacts.v1.GetSettingsRequest\x1a .contacts.v1.GetSettingsResponse\x12P\n" +
 	"\vSetSettings\x12\x1f.contacts.v1.SetSettingsRequest\x1a .contacts.v1.SetSettingsResponseB&Z$contactsd/api/contacts/v1;contactsv1b\x06proto3"
 
@@ -771,47 +533,36 @@ func file_contacts_v1_device_proto_rawDescGZIP() []byte {
 	return file_contacts_v1_device_proto_rawDescData
 }
 
-var file_contacts_v1_device_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_contacts_v1_device_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_contacts_v1_device_proto_goTypes = []any{
 	(*GetStatusRequest)(nil),      // 0: contacts.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),     // 1: contacts.v1.GetStatusResponse
-	(*Profile)(nil),               // 2: contacts.v1.Profile
-	(*GetProfileRequest)(nil),     // 3: contacts.v1.GetProfileRequest
-	(*GetProfileResponse)(nil),    // 4: contacts.v1.GetProfileResponse
-	(*SetProfileRequest)(nil),     // 5: contacts.v1.SetProfileRequest
-	(*SetProfileResponse)(nil),    // 6: contacts.v1.SetProfileResponse
-	(*Setting)(nil),               // 7: contacts.v1.Setting
-	(*GetSettingsRequest)(nil),    // 8: contacts.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),   // 9: contacts.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),    // 10: contacts.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),   // 11: contacts.v1.SetSettingsResponse
-	nil,                           // 12: contacts.v1.SetSettingsRequest.SettingsEntry
-	(*Presence)(nil),              // 13: contacts.v1.Presence
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*Setting)(nil),               // 2: contacts.v1.Setting
+	(*GetSettingsRequest)(nil),    // 3: contacts.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),   // 4: contacts.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),    // 5: contacts.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),   // 6: contacts.v1.SetSettingsResponse
+	nil,                           // 7: contacts.v1.SetSettingsRequest.SettingsEntry
+	(*Presence)(nil),              // 8: contacts.v1.Presence
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
 }
 var file_contacts_v1_device_proto_depIdxs = []int32{
-	13, // 0: contacts.v1.GetStatusResponse.presence:type_name -> contacts.v1.Presence
-	14, // 1: contacts.v1.GetStatusResponse.started_at:type_name -> google.protobuf.Timestamp
-	2,  // 2: contacts.v1.GetProfileResponse.profile:type_name -> contacts.v1.Profile
-	2,  // 3: contacts.v1.SetProfileResponse.profile:type_name -> contacts.v1.Profile
-	7,  // 4: contacts.v1.GetSettingsResponse.settings:type_name -> contacts.v1.Setting
-	12, // 5: contacts.v1.SetSettingsRequest.settings:type_name -> contacts.v1.SetSettingsRequest.SettingsEntry
-	7,  // 6: contacts.v1.SetSettingsResponse.settings:type_name -> contacts.v1.Setting
-	0,  // 7: contacts.v1.DeviceService.GetStatus:input_type -> contacts.v1.GetStatusRequest
-	3,  // 8: contacts.v1.DeviceService.GetProfile:input_type -> contacts.v1.GetProfileRequest
-	5,  // 9: contacts.v1.DeviceService.SetProfile:input_type -> contacts.v1.SetProfileRequest
-	8,  // 10: contacts.v1.DeviceService.GetSettings:input_type -> contacts.v1.GetSettingsRequest
-	10, // 11: contacts.v1.DeviceService.SetSettings:input_type -> contacts.v1.SetSettingsRequest
-	1,  // 12: contacts.v1.DeviceService.GetStatus:output_type -> contacts.v1.GetStatusResponse
-	4,  // 13: contacts.v1.DeviceService.GetProfile:output_type -> contacts.v1.GetProfileResponse
-	6,  // 14: contacts.v1.DeviceService.SetProfile:output_type -> contacts.v1.SetProfileResponse
-	9,  // 15: contacts.v1.DeviceService.GetSettings:output_type -> contacts.v1.GetSettingsResponse
-	11, // 16: contacts.v1.DeviceService.SetSettings:output_type -> contacts.v1.SetSettingsResponse
-	12, // [12:17] is the sub-list for method output_type
-	7,  // [7:12] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	8, // 0: contacts.v1.GetStatusResponse.presence:type_name -> contacts.v1.Presence
+	9, // 1: contacts.v1.GetStatusResponse.started_at:type_name -> google.protobuf.Timestamp
+	2, // 2: contacts.v1.GetSettingsResponse.settings:type_name -> contacts.v1.Setting
+	7, // 3: contacts.v1.SetSettingsRequest.settings:type_name -> contacts.v1.SetSettingsRequest.SettingsEntry
+	2, // 4: contacts.v1.SetSettingsResponse.settings:type_name -> contacts.v1.Setting
+	0, // 5: contacts.v1.DeviceService.GetStatus:input_type -> contacts.v1.GetStatusRequest
+	3, // 6: contacts.v1.DeviceService.GetSettings:input_type -> contacts.v1.GetSettingsRequest
+	5, // 7: contacts.v1.DeviceService.SetSettings:input_type -> contacts.v1.SetSettingsRequest
+	1, // 8: contacts.v1.DeviceService.GetStatus:output_type -> contacts.v1.GetStatusResponse
+	4, // 9: contacts.v1.DeviceService.GetSettings:output_type -> contacts.v1.GetSettingsResponse
+	6, // 10: contacts.v1.DeviceService.SetSettings:output_type -> contacts.v1.SetSettingsResponse
+	8, // [8:11] is the sub-list for method output_type
+	5, // [5:8] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_device_proto_init() }
@@ -820,14 +571,13 @@ func file_contacts_v1_device_proto_init() {
 		return
 	}
 	file_contacts_v1_presence_proto_init()
-	file_contacts_v1_device_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contacts_v1_device_proto_rawDesc), len(file_contacts_v1_device_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

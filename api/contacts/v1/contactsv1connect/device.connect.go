@@ -35,12 +35,6 @@ const (
 const (
 	// DeviceServiceGetStatusProcedure is the fully-qualified name of the DeviceService's GetStatus RPC.
 	DeviceServiceGetStatusProcedure = "/contacts.v1.DeviceService/GetStatus"
-	// DeviceServiceGetProfileProcedure is the fully-qualified name of the DeviceService's GetProfile
-	// RPC.
-	DeviceServiceGetProfileProcedure = "/contacts.v1.DeviceService/GetProfile"
-	// DeviceServiceSetProfileProcedure is the fully-qualified name of the DeviceService's SetProfile
-	// RPC.
-	DeviceServiceSetProfileProcedure = "/contacts.v1.DeviceService/SetProfile"
 	// DeviceServiceGetSettingsProcedure is the fully-qualified name of the DeviceService's GetSettings
 	// RPC.
 	DeviceServiceGetSettingsProcedure = "/contacts.v1.DeviceService/GetSettings"
@@ -53,10 +47,6 @@ const (
 type DeviceServiceClient interface {
 	// GetStatus tells who this device is and how it is doing.
 	GetStatus(context.Context, *v1.GetStatusRequest) (*v1.GetStatusResponse, error)
-	// GetProfile returns what this device tells of itself.
-	GetProfile(context.Context, *v1.GetProfileRequest) (*v1.GetProfileResponse, error)
-	// SetProfile changes the fields that are present.
-	SetProfile(context.Context, *v1.SetProfileRequest) (*v1.SetProfileResponse, error)
 	// GetSettings returns all that the user decides of this device's behaviour, each
 	// with what it can be and what it does.
 	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error)
@@ -81,18 +71,6 @@ func NewDeviceServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(deviceServiceMethods.ByName("GetStatus")),
 			connect.WithClientOptions(opts...),
 		),
-		getProfile: connect.NewClient[v1.GetProfileRequest, v1.GetProfileResponse](
-			httpClient,
-			baseURL+DeviceServiceGetProfileProcedure,
-			connect.WithSchema(deviceServiceMethods.ByName("GetProfile")),
-			connect.WithClientOptions(opts...),
-		),
-		setProfile: connect.NewClient[v1.SetProfileRequest, v1.SetProfileResponse](
-			httpClient,
-			baseURL+DeviceServiceSetProfileProcedure,
-			connect.WithSchema(deviceServiceMethods.ByName("SetProfile")),
-			connect.WithClientOptions(opts...),
-		),
 		getSettings: connect.NewClient[v1.GetSettingsRequest, v1.GetSettingsResponse](
 			httpClient,
 			baseURL+DeviceServiceGetSettingsProcedure,
@@ -111,8 +89,6 @@ func NewDeviceServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 // deviceServiceClient implements DeviceServiceClient.
 type deviceServiceClient struct {
 	getStatus   *connect.Client[v1.GetStatusRequest, v1.GetStatusResponse]
-	getProfile  *connect.Client[v1.GetProfileRequest, v1.GetProfileResponse]
-	setProfile  *connect.Client[v1.SetProfileRequest, v1.SetProfileResponse]
 	getSettings *connect.Client[v1.GetSettingsRequest, v1.GetSettingsResponse]
 	setSettings *connect.Client[v1.SetSettingsRequest, v1.SetSettingsResponse]
 }
@@ -120,24 +96,6 @@ type deviceServiceClient struct {
 // GetStatus calls contacts.v1.DeviceService.GetStatus.
 func (c *deviceServiceClient) GetStatus(ctx context.Context, req *v1.GetStatusRequest) (*v1.GetStatusResponse, error) {
 	response, err := c.getStatus.CallUnary(ctx, connect.NewRequest(req))
-	if response != nil {
-		return response.Msg, err
-	}
-	return nil, err
-}
-
-// GetProfile calls contacts.v1.DeviceService.GetProfile.
-func (c *deviceServiceClient) GetProfile(ctx context.Context, req *v1.GetProfileRequest) (*v1.GetProfileResponse, error) {
-	response, err := c.getProfile.CallUnary(ctx, connect.NewRequest(req))
-	if response != nil {
-		return response.Msg, err
-	}
-	return nil, err
-}
-
-// SetProfile calls contacts.v1.DeviceService.SetProfile.
-func (c *deviceServiceClient) SetProfile(ctx context.Context, req *v1.SetProfileRequest) (*v1.SetProfileResponse, error) {
-	response, err := c.setProfile.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -166,10 +124,6 @@ func (c *deviceServiceClient) SetSettings(ctx context.Context, req *v1.SetSettin
 type DeviceServiceHandler interface {
 	// GetStatus tells who this device is and how it is doing.
 	GetStatus(context.Context, *v1.GetStatusRequest) (*v1.GetStatusResponse, error)
-	// GetProfile returns what this device tells of itself.
-	GetProfile(context.Context, *v1.GetProfileRequest) (*v1.GetProfileResponse, error)
-	// SetProfile changes the fields that are present.
-	SetProfile(context.Context, *v1.SetProfileRequest) (*v1.SetProfileResponse, error)
 	// GetSettings returns all that the user decides of this device's behaviour, each
 	// with what it can be and what it does.
 	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error)
@@ -190,18 +144,6 @@ func NewDeviceServiceHandler(svc DeviceServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(deviceServiceMethods.ByName("GetStatus")),
 		connect.WithHandlerOptions(opts...),
 	)
-	deviceServiceGetProfileHandler := connect.NewUnaryHandlerSimple(
-		DeviceServiceGetProfileProcedure,
-		svc.GetProfile,
-		connect.WithSchema(deviceServiceMethods.ByName("GetProfile")),
-		connect.WithHandlerOptions(opts...),
-	)
-	deviceServiceSetProfileHandler := connect.NewUnaryHandlerSimple(
-		DeviceServiceSetProfileProcedure,
-		svc.SetProfile,
-		connect.WithSchema(deviceServiceMethods.ByName("SetProfile")),
-		connect.WithHandlerOptions(opts...),
-	)
 	deviceServiceGetSettingsHandler := connect.NewUnaryHandlerSimple(
 		DeviceServiceGetSettingsProcedure,
 		svc.GetSettings,
@@ -218,10 +160,6 @@ func NewDeviceServiceHandler(svc DeviceServiceHandler, opts ...connect.HandlerOp
 		switch r.URL.Path {
 		case DeviceServiceGetStatusProcedure:
 			deviceServiceGetStatusHandler.ServeHTTP(w, r)
-		case DeviceServiceGetProfileProcedure:
-			deviceServiceGetProfileHandler.ServeHTTP(w, r)
-		case DeviceServiceSetProfileProcedure:
-			deviceServiceSetProfileHandler.ServeHTTP(w, r)
 		case DeviceServiceGetSettingsProcedure:
 			deviceServiceGetSettingsHandler.ServeHTTP(w, r)
 		case DeviceServiceSetSettingsProcedure:
@@ -237,14 +175,6 @@ type UnimplementedDeviceServiceHandler struct{}
 
 func (UnimplementedDeviceServiceHandler) GetStatus(context.Context, *v1.GetStatusRequest) (*v1.GetStatusResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.DeviceService.GetStatus is not implemented"))
-}
-
-func (UnimplementedDeviceServiceHandler) GetProfile(context.Context, *v1.GetProfileRequest) (*v1.GetProfileResponse, error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.DeviceService.GetProfile is not implemented"))
-}
-
-func (UnimplementedDeviceServiceHandler) SetProfile(context.Context, *v1.SetProfileRequest) (*v1.SetProfileResponse, error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.DeviceService.SetProfile is not implemented"))
 }
 
 func (UnimplementedDeviceServiceHandler) GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.GetSettingsResponse, error) {
