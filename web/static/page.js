@@ -40,7 +40,7 @@
   let stick = true;
   document.addEventListener('htmx:config:request', e => {
     const {ctx} = e.detail, el = ctx.sourceElement;
-    if (el.id === 'list') ctx.request.body.set('n', el.childElementCount);
+    if (el.id === 'list') ctx.request.body.set('n', el.querySelectorAll(':scope > [id]').length);
     if (el.id === 'log') {
       ctx.request.body.set('n', el.childElementCount);
       ctx.request.body.set('first', el.firstElementChild?.id.slice(2) || '');
