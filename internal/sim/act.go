@@ -49,9 +49,12 @@ func (w *world) decide(a, b *host, d decision) bool {
 	if l == nil || l.isDead() {
 		return false
 	}
+	// What it gives may be used before the call returns.
+	w.believe(a.i, b.i, func(have *belief) { have.giving = d.gives != contact.NoPermissions })
 	err := d.call(l)
 	sure := w.did(l, err, "%s %s", d.what, b.name)
 	w.believe(a.i, b.i, func(have *belief) {
+		have.giving = false
 		switch {
 		case sure && needless(err):
 		case !sure || err != nil && !refused(err):

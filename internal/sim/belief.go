@@ -51,8 +51,9 @@ type belief struct {
 	past    []moment
 
 	// The most that the other may do here: what the user gave it and did not take back.
-	gave contact.Permissions
-	lent contact.Permissions // of that, what was given with a request alone
+	gave   contact.Permissions
+	lent   contact.Permissions // of that, what was given with a request alone
+	giving bool                // something may be given just now
 	// What the other asked for while this user may have accepted any request.
 	welcome contact.Permissions
 }

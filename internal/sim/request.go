@@ -55,7 +55,7 @@ func request(w *world, s Step, a, b *host) bool {
 		return false
 	}
 	r := w.wants(s, a, b)
-	defer w.welcomes(b)
+	w.welcomes(b)
 	return w.adds(a, b, relation.AddOptions{Wording: r.wording, Ask: r.permissions, OneWay: s.N%5 == 0})
 }
 
@@ -71,7 +71,7 @@ func widen(w *world, s Step, a, b *host) bool {
 		lends = contact.NoPermissions
 	}
 	crossed := w.crossed(a, b)
-	defer w.welcomes(b)
+	w.welcomes(b)
 	return w.decide(a, b, decision{
 		what: fmt.Sprintf("asks for %v (%s) of", r.permissions, r.wording),
 		call: func(l *life) error {
@@ -156,16 +156,19 @@ func setPolicy(w *world, s Step, a, _ *host) bool {
 	}
 	requests := []contact.RequestPolicy{contact.RequestsConfirm, contact.RequestsAny, contact.RequestsNone, contact.RequestsConfirm}[s.N%4]
 	places := []int{1, 2, 32}[s.M%3]
-	err := l.SetPolicy(map[string]string{"requests": string(requests), "max-waiting": strconv.Itoa(places)})
-	sure := w.did(l, err, "sets its requests to %s, of which %d may wait", requests, places)
+	any := requests == contact.RequestsAny
 	w.mu.Lock()
 	c := &w.choices[a.i]
-	any := requests == contact.RequestsAny
-	c.any = any || c.any && !(sure && err == nil)
-	c.ever = c.ever || any
-	c.places = max(c.places, places)
+	c.any, c.ever, c.places = c.any || any, c.ever || any, max(c.places, places)
 	w.mu.Unlock()
 	w.welcomes(a)
+	err := l.SetPolicy(map[string]string{"requests": string(requests), "max-waiting": strconv.Itoa(places)})
+	sure := w.did(l, err, "sets its requests to %s, of which %d may wait", requests, places)
+	if sure && err == nil {
+		w.mu.Lock()
+		c.any = any
+		w.mu.Unlock()
+	}
 	return true
 }
 

@@ -62,9 +62,9 @@ type dealings struct {
 
 // judge notes what a belief allows.
 func (d *dealings) judge(b *belief) {
-	d.any.is(!b.listed())
-	d.presence.is(!b.lets(contact.Presence))
-	d.messages.is(!b.lets(contact.Messages))
+	d.any.is(!b.giving && !b.listed())
+	d.presence.is(!b.giving && !b.lets(contact.Presence))
+	d.messages.is(!b.giving && !b.lets(contact.Messages))
 }
 
 // tap looks at all that a device sends. It says false when a crash comes before it.
