@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"contactsd/contact"
 	"contactsd/node"
 )
 
@@ -210,6 +211,7 @@ func restore(w *world, s Step, h, _ *host) bool {
 	}
 	w.guessed[h.i] = nil
 	w.choices[h.i].any = w.choices[h.i].ever
+	w.choices[h.i].places = max(w.choices[h.i].places, contact.DefaultPolicy().MaxWaiting)
 	w.mu.Unlock()
 	w.welcomes(h)
 	h.restored = true

@@ -165,8 +165,11 @@ func setPolicy(w *world, s Step, a, _ *host) bool {
 	err := l.SetPolicy(map[string]string{"requests": string(requests), "max-waiting": strconv.Itoa(places)})
 	sure := w.did(l, err, "sets its requests to %s, of which %d may wait", requests, places)
 	if sure && err == nil {
+		waiting, err := l.Relation.Waiting()
 		w.mu.Lock()
-		c.any = any
+		if c.any = any; err == nil && waiting <= places { // else those that wait may stay
+			c.places = places
+		}
 		w.mu.Unlock()
 	}
 	return true
