@@ -4,4 +4,13 @@ package main
 
 // hints are seeds that caught a mutant: the search begins with them. Each change of
 // the plans makes others of them.
-var hints = map[string]uint64{}
+var hints = map[string]uint64{
+	"widened-without-accept":   30,
+	"policy-none-accepts":      26,
+	"answer-lost-at-restore":   1,
+	"ask-forgotten-at-restore": 6,
+	"ask-open-after-removal":   23,
+	"request-without-event":    1,
+	"block-disclosed":          26,
+	"check-answers-anybody":    1,
+}
