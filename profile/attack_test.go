@@ -58,8 +58,8 @@ func TestOneStrangerGetsFewProfiles(t *testing.T) {
 		if passed := 1000 * 10 * time.Millisecond; profiles < 3 || profiles > 3+int(passed/forStrangers().everyOfOne) {
 			t.Errorf("%d answered", profiles)
 		}
-		if ana.db.Commits() != commits || len(ana.svc.strangers.of) != 1 {
-			t.Errorf("%d commits, %d devices are remembered", ana.db.Commits()-commits, len(ana.svc.strangers.of))
+		if known, _, _ := ana.strangers(); ana.db.Commits() != commits || known != 1 {
+			t.Errorf("%d commits, %d devices are remembered", ana.db.Commits()-commits, known)
 		}
 		if _, err := eve.of(ana); !errors.Is(err, ErrLater) {
 			t.Errorf("%v", err)
@@ -114,18 +114,13 @@ func TestSlowAskersHoldFewPlaces(t *testing.T) {
 			_, _ = st.Write([]byte{3}) // a length, and then nothing
 		}
 		pass(100 * time.Millisecond)
-		if n := ana.svc.strangers.busy; n != forStrangers().streams {
-			t.Errorf("%d places are taken", n)
-		}
-		for peer, n := range ana.svc.strangers.busyOf {
-			if n > 2 {
-				t.Errorf("%s has %d places", peer.Short(), n)
-			}
+		if _, busy, ofOne := ana.strangers(); busy != forStrangers().streams || ofOne > forStrangers().streamsOfOne {
+			t.Errorf("%d places are taken, %d by one", busy, ofOne)
 		}
 		cleo.seen(ana)
 		pass(serveTimeout)
-		if ana.svc.strangers.busy != 0 || len(ana.svc.strangers.busyOf) != 0 {
-			t.Errorf("%d places are still taken", ana.svc.strangers.busy)
+		if _, busy, ofOne := ana.strangers(); busy != 0 || ofOne != 0 {
+			t.Errorf("%d places are still taken", busy)
 		}
 		w.device(99).seen(ana)
 		for _, st := range open {

@@ -206,8 +206,8 @@ func TestStrangersProfileIsRememberedForAWhile(t *testing.T) {
 		equal(t, bob.seen(ana).Profile, want)
 		k, err := bob.of(ana)
 		synctest.Wait()
-		if err != nil || k.Live || k.Listed || ana.served != 1 {
-			t.Errorf("%+v, %v, served %d times", k, err, ana.served)
+		if err != nil || k.Live || k.Listed || ana.asked() != 1 {
+			t.Errorf("%+v, %v, served %d times", k, err, ana.asked())
 		}
 		pass(lookTime)
 		if _, ok := bob.kept(ana); ok {

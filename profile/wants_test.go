@@ -23,7 +23,7 @@ func TestChangeReachesConnectedContacts(t *testing.T) {
 		want := ana.sets(full(t, "Ana"))
 		bob.svc.Noticed(ana.self(), 0)
 		pass(time.Hour)
-		if ana.served != 0 {
+		if ana.asked() != 0 {
 			t.Fatal("asked a device that has no profile")
 		}
 		bob.svc.Noticed(ana.self(), ana.svc.Rev())
@@ -37,8 +37,8 @@ func TestChangeReachesConnectedContacts(t *testing.T) {
 			bob.svc.Noticed(ana.self(), ana.svc.Rev())
 			pass(time.Minute)
 		}
-		if ana.served != 1 {
-			t.Errorf("asked %d times", ana.served)
+		if ana.asked() != 1 {
+			t.Errorf("asked %d times", ana.asked())
 		}
 	})
 }
@@ -58,8 +58,8 @@ func TestOneContactIsAskedOnceAMinute(t *testing.T) {
 			bob.svc.Noticed(ana.self(), ana.svc.Rev())
 			pass(time.Second)
 		}
-		if ana.served > 11 || ana.served < 5 {
-			t.Errorf("asked %d times in 10 minutes", ana.served)
+		if ana.asked() > 11 || ana.asked() < 5 {
+			t.Errorf("asked %d times in 10 minutes", ana.asked())
 		}
 		pass(3 * time.Minute)
 		if k, _ := bob.kept(ana); k.Rev != ana.svc.Rev() {
@@ -78,8 +78,8 @@ func TestNobodyIsDialledForAProfile(t *testing.T) {
 		ana.sets(full(t, "Ana"))
 		bob.svc.Noticed(ana.self(), ana.svc.Rev())
 		pass(time.Hour)
-		if ana.served != 0 || len(bob.svc.wants.due) != 0 {
-			t.Errorf("asked %d times, %d to be asked", ana.served, len(bob.svc.wants.due))
+		if ana.asked() != 0 || bob.wanted() != 0 {
+			t.Errorf("asked %d times, %d to be asked", ana.asked(), bob.wanted())
 		}
 	})
 }
@@ -100,8 +100,8 @@ func TestBadContactIsGivenUp(t *testing.T) {
 		}
 		bob.svc.Noticed(eve.self(), 5)
 		pass(24 * time.Hour)
-		if asked != maxFailures+1 || len(bob.svc.wants.due) != 0 {
-			t.Errorf("asked %d times, %d to be asked", asked, len(bob.svc.wants.due))
+		if asked != maxFailures+1 || bob.wanted() != 0 {
+			t.Errorf("asked %d times, %d to be asked", asked, bob.wanted())
 		}
 	})
 }

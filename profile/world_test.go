@@ -127,6 +127,32 @@ func (d *device) count(n *int) {
 	*n++
 }
 
+// asked is how many streams the gate let in.
+func (d *device) asked() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.served
+}
+
+// wanted is how many contacts are to be asked.
+func (d *device) wanted() int {
+	d.svc.wants.mu.Lock()
+	defer d.svc.wants.mu.Unlock()
+	return len(d.svc.wants.due)
+}
+
+// strangers is how many are remembered, and how many of their streams are served:
+// of all, and the most of one.
+func (d *device) strangers() (known, busy, ofOne int) {
+	door := d.svc.strangers
+	door.mu.Lock()
+	defer door.mu.Unlock()
+	for _, n := range door.busyOf {
+		ofOne = max(ofOne, n)
+	}
+	return len(door.of), door.busy, ofOne
+}
+
 func (d *device) lists(peer contact.ODID) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
