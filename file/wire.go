@@ -127,8 +127,17 @@ func readPage(r *bufio.Reader, most int) ([]byte, error) {
 		return nil, err
 	}
 	data := make([]byte, n)
-	_, err = io.ReadFull(r, data)
-	return data, err
+	return data, readBody(r, data)
+}
+
+// readBody fills data with what follows a header. A stream that ends before it is
+// cut short.
+func readBody(r io.Reader, data []byte) error {
+	_, err := io.ReadFull(r, data)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // why says what a refusal means for the transfer.
@@ -164,7 +173,7 @@ func (r *refusal) Error() string {
 
 func readRefusal(r io.Reader, size int) error {
 	data := make([]byte, size)
-	if _, err := io.ReadFull(r, data); err != nil {
+	if err := readBody(r, data); err != nil {
 		return err
 	}
 	var said refusal
