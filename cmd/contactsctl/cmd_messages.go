@@ -85,8 +85,12 @@ func (a *app) message(m *contactsv1.Message, names *titles) error {
 			state = "  [queued: " + safe(m.Waiting) + "]"
 		}
 	}
+	text := safeText(m.Text, "    ")
+	if m.Kind == "file" {
+		text = "file " + text + ", see: contactsctl files"
+	}
 	at := m.SentAt.AsTime().Local().Format("2006-01-02 15:04:05")
-	return a.say("%s  %s: %s%s", a.paint(dim, at), a.paint(bold, who), safeText(m.Text, "    "), a.paint(dim, state))
+	return a.say("%s  %s: %s%s", a.paint(dim, at), a.paint(bold, who), text, a.paint(dim, state))
 }
 
 func (a *app) followMessages(ctx context.Context, contact string, limit uint32) error {
