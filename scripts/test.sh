@@ -4,7 +4,7 @@
 # simulator. It needs bash and Go and fetches the Go tools it uses, at pinned
 # versions, itself; as root it also installs the Debian packages that are missing.
 #
-#   scripts/test.sh          everything (about 20 minutes on 2 cores)
+#   scripts/test.sh          everything (about 25 minutes on 2 cores)
 #   FUZZTIME=1m scripts/test.sh     a minute of fuzzing for each decoder
 #   SEEDS=5000 scripts/test.sh      more runs of the simulator
 set -euo pipefail

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 )
 
-var every = flag.Int("sim.every", 128, "run one in so many duels; 1 for all")
+var every = flag.Int("sim.every", 256, "run one in so many duels; 1 for all")
 
 // TestDuels is every pair of acts of two devices, from everything they can be to
 // each other, with each fault at every step.
