@@ -20,7 +20,10 @@ type Policy struct {
 	DiscloseBlocks bool
 	MaxBlocked     int // devices on the blocklist
 	Files          FilePolicy
-	MaxFile        int // MB of a file that is received without asking
+	MaxFile        int    // MB of a file that is received without asking
+	FileTypes      string // media types of files that are, with commas, as ParseTypes takes them; AnyType for all
+	FilesFolder    string // absolute, where they go; "" for the usual folder
+	FilesKept      int    // days for which transfers that are over stay in the list
 }
 
 // RequestPolicy is what becomes of a stranger's request.
@@ -41,10 +44,11 @@ const (
 	FilesContacts FilePolicy = "contacts" // those of all contacts
 )
 
-// TakesFile reports whether a file of so many bytes, offered by a contact with whom
-// things stand as v says, is received without asking the user.
-func (p Policy) TakesFile(v View, size uint64) bool {
-	if size > uint64(max(p.MaxFile, 0))*1_000_000 || !v.Given.Has(Messages) {
+// TakesFile reports whether a file of so many bytes and of a media type, "" for one
+// of no known type or a folder, offered by a contact with whom things stand as v says,
+// is received without asking the user.
+func (p Policy) TakesFile(v View, size uint64, mediaType string) bool {
+	if size > uint64(max(p.MaxFile, 0))*1_000_000 || !v.Given.Has(Messages) || !p.takesType(mediaType) {
 		return false
 	}
 	return p.Files == FilesContacts || p.Files == FilesPaired && v.Trust == Paired
@@ -63,12 +67,14 @@ const (
 type Setting struct {
 	Name        string
 	Default     string
-	Choices     []string // nil for a number
+	Choices     []string // nil for a number or text
 	Min, Max    int      // of a number
+	Form        string   // of text: what it can be, for the user
 	Description string   // for the user, in sentences
 
 	get func(Policy) string
 	set func(*Policy, string)
+	fit func(string) bool // of text: it can be that
 }
 
 // Settings returns all settings, in the order in which they are shown.
@@ -100,10 +106,14 @@ func Settings() []Setting {
 			"How many devices the blocklist holds at most."),
 		choice("files", []FilePolicy{FilesAsk, FilesPaired, FilesContacts}, FilesAsk,
 			func(p *Policy) *FilePolicy { return &p.Files },
-			"Whose files are received without asking you: nobody's, those of paired contacts, or those of all contacts. They go into the folder that contactsctl paths names."),
+			"Whose files are received without asking you: nobody's, those of paired contacts, or those of all contacts."),
 		number("max-file", 100, 1, 1_000_000,
 			func(p *Policy) *int { return &p.MaxFile },
 			"Up to how many MB a file or folder is received without asking you, from those that the setting files names."),
+		fileTypes(), filesFolder(),
+		number("files-kept", 90, 1, 3650,
+			func(p *Policy) *int { return &p.FilesKept },
+			"For how many days transfers that are over stay in the list of files. The files themselves stay."),
 		toggle("gossip", true,
 			func(p *Policy) *bool { return &p.Gossip },
 			"Whether contacts that see each other's presence pass on that of contacts which both have, so that you see those you are not connected with. Such a contact sees which of its own contacts you know. While off you see the presence of connected contacts only, and pass on nobody's."),
@@ -117,6 +127,14 @@ func DefaultPolicy() Policy {
 		s.set(&p, s.Default)
 	}
 	return p
+}
+
+// Range says to the user what a setting without choices can be.
+func (s Setting) Range() string {
+	if s.fit != nil {
+		return s.Form
+	}
+	return fmt.Sprintf("%d to %d", s.Min, s.Max)
 }
 
 // Value returns the setting as p has it.
@@ -146,6 +164,12 @@ func (s Setting) check(value string) error {
 			return nil
 		}
 		return &InvalidError{Field: s.Name, Reason: fmt.Sprintf("can't be %.40q: use %s", value, strings.Join(s.Choices, ", "))}
+	}
+	if s.fit != nil {
+		if s.fit(value) {
+			return nil
+		}
+		return &InvalidError{Field: s.Name, Reason: fmt.Sprintf("can't be %.40q: use %s", value, s.Form)}
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < s.Min || n > s.Max {

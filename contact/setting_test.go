@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -11,7 +12,7 @@ func TestDefaultPolicyProtects(t *testing.T) {
 	want := Policy{
 		Gossip: true, Requests: RequestsConfirm, NotifyRequests: true, MaxWaiting: 32,
 		Profile: Anyone, Checks: ContactsOnly, HonourPart: true, MaxBlocked: 1000,
-		Files: FilesAsk, MaxFile: 100,
+		Files: FilesAsk, MaxFile: 100, FileTypes: AnyType, FilesKept: 90,
 	}
 	if got := DefaultPolicy(); got != want {
 		t.Errorf("default\n%+v, want\n%+v", got, want)
@@ -24,7 +25,10 @@ func TestEverySettingSets(t *testing.T) {
 	reached := make(map[int]bool)
 	for _, s := range Settings() {
 		values := s.Choices
-		if values == nil {
+		switch {
+		case s.Form != "":
+			values = []string{s.Default, map[string]string{"files-types": "image/*,application/pdf", "files-folder": "/srv/in"}[s.Name]}
+		case values == nil:
 			values = []string{strconv.Itoa(s.Min), strconv.Itoa(s.Max)}
 		}
 		for _, v := range values {
@@ -67,7 +71,18 @@ func TestBadSettings(t *testing.T) {
 		{"max-waiting", "0", `max-waiting: can't be "0": use a number from 1 to 10000`},
 		{"max-waiting", "10001", `max-waiting: can't be "10001": use a number from 1 to 10000`},
 		{"max-waiting", "many", `max-waiting: can't be "many": use a number from 1 to 10000`},
-		{"chatter", "on", `settings: unknown setting "chatter": use requests, request-notifications, max-waiting, profile, checks, disclose-blocks, honour-removal, max-blocked, files, max-file, gossip`},
+		{"files-types", "", `files-types: can't be "": use any, or media types with commas between them, as in image/*,application/pdf`},
+		{"files-types", "Image/*", `files-types: can't be "Image/*": use any, or media types with commas between them, as in image/*,application/pdf`},
+		{"files-types", "*/*", `files-types: can't be "*/*": use any, or media types with commas between them, as in image/*,application/pdf`},
+		{"files-types", "image/*,", `files-types: can't be "image/*,": use any, or media types with commas between them, as in image/*,application/pdf`},
+		{"files-types", "any,image/*", `files-types: can't be "any,image/*": use any, or media types with commas between them, as in image/*,application/pdf`},
+		{"files-types", strings.Repeat("a/b,", 64) + "a/b", `files-types: can't be "a/b,a/b,a/b,a/b,a/b,a/b,a/b,a/b,a/b,a/b,": use any, or media types with commas between them, as in image/*,application/pdf`},
+		{"files-folder", "", `files-folder: can't be "": use usual, or the absolute path of a folder`},
+		{"files-folder", "papers", `files-folder: can't be "papers": use usual, or the absolute path of a folder`},
+		{"files-folder", "/srv/../in", `files-folder: can't be "/srv/../in": use usual, or the absolute path of a folder`},
+		{"files-folder", "/srv/a\x00b", `files-folder: can't be "/srv/a\x00b": use usual, or the absolute path of a folder`},
+		{"files-kept", "0", `files-kept: can't be "0": use a number from 1 to 3650`},
+		{"chatter", "on", `settings: unknown setting "chatter": use requests, request-notifications, max-waiting, profile, checks, disclose-blocks, honour-removal, max-blocked, files, max-file, files-types, files-folder, files-kept, gossip`},
 	} {
 		p := DefaultPolicy()
 		err := p.Set(tt.name, tt.value)
@@ -83,24 +98,34 @@ func TestBadSettings(t *testing.T) {
 
 func TestWhoseFilesAreTaken(t *testing.T) {
 	const mb = 1_000_000
+	paired := View{Trust: Paired, Given: Messages}
 	for _, c := range []struct {
 		files FilePolicy
+		types string
 		view  View
 		size  uint64
+		media string
 		want  bool
 	}{
-		{FilesAsk, View{Trust: Paired, Given: Messages}, 0, false},
-		{FilesPaired, View{Trust: Paired, Given: Messages}, 2 * mb, true},
-		{FilesPaired, View{Trust: Paired, Given: Messages}, 2*mb + 1, false},
-		{FilesPaired, View{Trust: Paired, Given: Messages}, 1 << 63, false},
-		{FilesPaired, View{Trust: Paired}, 1, false},
-		{FilesPaired, View{Trust: Untrusted, Given: Messages}, 1, false},
-		{FilesContacts, View{Trust: Untrusted, Given: Messages}, 1, true},
-		{"", View{Trust: Paired, Given: Messages}, 1, false},
+		{FilesAsk, AnyType, paired, 0, "", false},
+		{FilesPaired, AnyType, paired, 2 * mb, "", true},
+		{FilesPaired, AnyType, paired, 2*mb + 1, "", false},
+		{FilesPaired, AnyType, paired, 1 << 63, "", false},
+		{FilesPaired, AnyType, View{Trust: Paired}, 1, "", false},
+		{FilesPaired, AnyType, View{Trust: Untrusted, Given: Messages}, 1, "", false},
+		{FilesContacts, AnyType, View{Trust: Untrusted, Given: Messages}, 1, "", true},
+		{"", AnyType, paired, 1, "", false},
+		{FilesPaired, "image/*,application/pdf", paired, 1, "image/png", true},
+		{FilesPaired, "image/*,application/pdf", paired, 1, "application/pdf", true},
+		{FilesPaired, "image/*,application/pdf", paired, 1, "application/x-sh", false},
+		{FilesPaired, "image/*,application/pdf", paired, 1, "image", false},
+		{FilesPaired, "image/*,application/pdf", paired, 1, "", false},
+		{FilesPaired, "image/*,application/pdf", paired, 3 * mb, "image/png", false},
+		{FilesAsk, "image/*", paired, 1, "image/png", false},
 	} {
-		p := Policy{Files: c.files, MaxFile: 2}
-		if got := p.TakesFile(c.view, c.size); got != c.want {
-			t.Errorf("%q, %+v, %d bytes: %v", c.files, c.view, c.size, got)
+		p := Policy{Files: c.files, FileTypes: c.types, MaxFile: 2}
+		if got := p.TakesFile(c.view, c.size, c.media); got != c.want {
+			t.Errorf("%q, %q, %+v, %d bytes of %q: %v", c.files, c.types, c.view, c.size, c.media, got)
 		}
 	}
 }

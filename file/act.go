@@ -16,7 +16,7 @@ import (
 // Accept also errFolder or errSpace.
 func (s *Service) Accept(id ID, folder string) (Transfer, error) {
 	if folder == "" {
-		folder = s.folder
+		folder = s.usual()
 	}
 	if !filepath.IsAbs(folder) {
 		return Transfer{}, &contact.InvalidError{Field: "folder", Reason: "not absolute"}

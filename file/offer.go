@@ -72,6 +72,15 @@ func OfferedName(body []byte) string {
 	return safeName(o.Name)
 }
 
+// kind is the media type that a rule goes by: what the ending of the name says here,
+// since that decides what opens the file. What the sender says is a word.
+func (o offer) kind() string {
+	if o.Dir {
+		return ""
+	}
+	return mediaType(safeName(o.Name))
+}
+
 // mediaType guesses the type by the name, "" for a name that tells nothing.
 func mediaType(name string) string {
 	t := mime.TypeByExtension(filepath.Ext(name))

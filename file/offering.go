@@ -158,8 +158,8 @@ func (s *Service) Received(tx *store.Tx, from contact.ODID, id ID, body []byte) 
 	if err != nil {
 		return err
 	}
-	if known && s.folder != "" && s.policy().TakesFile(v, o.Size) {
-		r.State, r.Folder = Active, s.folder
+	if folder := s.usual(); known && folder != "" && s.policy().TakesFile(v, o.Size, o.kind()) {
+		r.State, r.Folder = Active, folder
 	}
 	if err := s.put(tx, r); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -24,7 +25,7 @@ type Config struct {
 	Revoke func(id ID) error
 	// Policy says what is received without asking the user; nil asks always.
 	Policy func() contact.Policy
-	// Folder is where files are received unless the user says otherwise.
+	// Folder is where files are received unless the user or the policy says otherwise.
 	Folder string
 	Log    *slog.Logger // nil discards
 }
@@ -70,6 +71,9 @@ func New(c Config) (*Service, error) {
 		moving:    newMovements(),
 	}, nil
 }
+
+// usual is the folder for files of which the user says nothing else, "" for none.
+func (s *Service) usual() string { return cmp.Or(s.policy().FilesFolder, s.folder) }
 
 // listed reports whether the peer is on this device's contact list and not blocked.
 func listed(v contact.View) bool {

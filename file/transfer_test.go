@@ -101,15 +101,50 @@ func TestRejectedByTheReceiver(t *testing.T) {
 
 func TestReceivedByRule(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.bob.mu.Lock()
-		w.bob.policy = contact.Policy{Files: contact.FilesPaired, MaxFile: 1}
-		w.bob.mu.Unlock()
+		w.bob.decides(func(p *contact.Policy) { p.Files, p.MaxFile = contact.FilesPaired, 1 })
 		small, large := w.ana.sends(w.write("small", content(1_000_000))), w.ana.sends(w.write("large", content(1_000_001)))
 		wait(time.Minute)
 		w.bob.wants(small, Done)
 		w.ana.wants(small, Done)
 		w.bob.wants(large, Offered)
 		w.bob.holds(map[string][]byte{"small": content(1_000_000)})
+	})
+}
+
+// A rule by type goes by the ending of the name, whatever the sender says of it.
+func TestReceivedByType(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		into := filepath.Join(t.TempDir(), "pictures")
+		w.bob.decides(func(p *contact.Policy) {
+			p.Files, p.FileTypes, p.FilesFolder = contact.FilesPaired, "image/*", into
+		})
+		picture, program := w.ana.sends(w.write("a.png", content(10))), w.ana.sends(w.write("a.pdf", content(10)))
+		folder := w.ana.sends(filepath.Dir(w.write("folder.png/a.png", content(10))))
+		lie := offering("b.pdf", false, list{[]entry{{Path: fileName, Size: 1}}}, []byte("x")).offer
+		lie.Type = "image/png"
+		body, err := lie.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lied, err := NewID()
+		if err == nil {
+			err = w.ana.deliver(w.bob.self, lied, body)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		wait(time.Minute)
+		if got := w.bob.wants(picture, Done); got.Path != filepath.Join(into, "a.png") {
+			t.Errorf("it is at %s", got.Path)
+		}
+		for _, id := range []ID{program, folder, lied} {
+			w.bob.wants(id, Offered)
+		}
+		w.bob.accepts(program)
+		wait(time.Minute)
+		if got := w.bob.wants(program, Done); got.Path != filepath.Join(into, "a.pdf") {
+			t.Errorf("it is at %s", got.Path)
+		}
 	})
 }
 

@@ -64,7 +64,7 @@ func newDevice(w *world, seed byte) *device {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return &device{t: w.t, w: w, self: id.Self(), store: filepath.Join(w.t.TempDir(), "store"), folder: w.t.TempDir()}
+	return &device{t: w.t, w: w, self: id.Self(), store: filepath.Join(w.t.TempDir(), "store"), folder: w.t.TempDir(), policy: contact.DefaultPolicy()}
 }
 
 func (d *device) peer() *device {
@@ -81,6 +81,13 @@ func (d *device) relation(*store.Tx, contact.ODID) (contact.View, bool, error) {
 		return contact.View{Status: contact.StatusRemoved}, true, nil
 	}
 	return contact.View{Status: contact.StatusAccepted, Trust: contact.Paired, Given: contact.Messages}, true, nil
+}
+
+// decides changes the user's policy.
+func (d *device) decides(f func(*contact.Policy)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f(&d.policy)
 }
 
 func (d *device) decided() contact.Policy {

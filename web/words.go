@@ -38,6 +38,7 @@ func words() template.FuncMap {
 		"list":        func(all ...string) []string { return all },
 		"spell":       spell,
 		"settingName": settingName,
+		"typed":       typed,
 		"numeric":     numeric,
 		"secondsTo":   func(t *timestamppb.Timestamp) int { return secondsTo(t, time.Now()) },
 		"stateName":   func(state string) string { return presenceWord(&contactsv1.Presence{State: state}) },
@@ -196,8 +197,15 @@ func settingName(name string) string {
 	return strings.ToUpper(words[:min(1, len(words))]) + words[min(1, len(words)):]
 }
 
+// typed reports whether a setting is a number or text: its only choice says which.
+func typed(s *contactsv1.Setting) bool { return len(s.Choices) == 1 }
+
 // numeric reports whether a setting is a number: its only choice is a range.
-func numeric(s *contactsv1.Setting) bool { return len(s.Choices) == 1 }
+func numeric(s *contactsv1.Setting) bool {
+	var low, high int
+	n, _ := fmt.Sscanf(strings.Join(s.Choices, " "), "%d to %d", &low, &high)
+	return n == 2
+}
 
 // fieldText is the value of a custom field for a person.
 func fieldText(f *contactsv1.Field) string {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
 
 	contactsv1 "contactsd/api/contacts/v1"
 	"contactsd/contact"
@@ -63,7 +62,7 @@ func (s device) settings() (list []*contactsv1.Setting) {
 	for _, set := range contact.Settings() {
 		choices := set.Choices
 		if choices == nil {
-			choices = []string{fmt.Sprintf("%d to %d", set.Min, set.Max)}
+			choices = []string{set.Range()}
 		}
 		list = append(list, &contactsv1.Setting{
 			Name: set.Name, Value: set.Value(p), Default: set.Default, Choices: choices, Description: set.Description,

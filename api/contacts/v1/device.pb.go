@@ -233,7 +233,8 @@ type Setting struct {
 	Value string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
 	// What it is until the user decides.
 	Default string `protobuf:"bytes,3,opt,name=default,proto3" json:"default,omitempty"`
-	// What it can be: words, or "1 to 10000" for a number.
+	// What it can be: words; for a number or text one item that says which, as in
+	// "1 to 10000".
 	Choices []string `protobuf:"bytes,4,rep,name=choices,proto3" json:"choices,omitempty"`
 	// What it does, for the user, in sentences.
 	Description   string `protobuf:"bytes,5,opt,name=description,proto3" json:"description,omitempty"`
