@@ -39,4 +39,5 @@ const (
 	PresenceSet      EventType = "presence.set"    // this device's own choice
 	FileOffered      EventType = "file.offered"
 	FileState        EventType = "file.state"
+	FileCleared      EventType = "file.cleared" // out of the list; State what it was
 )

@@ -104,10 +104,7 @@ func (s *Service) Cancel(id ID) (Transfer, error) {
 		s.discard(t.Path, id)
 		return t, nil
 	}
-	// An offer that has arrived already is taken back by telling so.
-	if err := s.revoke(id); err != nil {
-		s.log.Debug("the offer is not in the outbox any more", "id", id.String(), "err", err)
-	}
+	s.takeBack(id) // one that has arrived already is taken back by telling so
 	return t, nil
 }
 

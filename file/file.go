@@ -84,9 +84,10 @@ const (
 	Failed                     // Note says why
 	Rejected                   // by the receiver
 	Cancelled                  // by either side
+	Expired                    // it was not accepted within OfferKept
 )
 
-var stateNames = [...]string{"", "preparing", "offered", "active", "paused", "done", "failed", "rejected", "cancelled"}
+var stateNames = [...]string{"", "preparing", "offered", "active", "paused", "done", "failed", "rejected", "cancelled", "expired"}
 
 func (s State) String() string {
 	if int(s) >= len(stateNames) {

@@ -50,6 +50,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer cancel()
 	var work sync.WaitGroup
 	defer work.Wait()
+	work.Go(func() { s.sweeping(ctx) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

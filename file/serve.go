@@ -154,7 +154,7 @@ func (s *Service) openTransfer(v *serving, id ID, root hash) error {
 		return &refusal{Why: whyPaused}
 	case r.State == Cancelled:
 		return &refusal{Why: whyCancelled}
-	case r.State == Failed && r.Lost:
+	case r.State == Failed && r.Lost, r.State == Expired:
 		return &refusal{whyGone, r.Note}
 	}
 	if v.source != nil {
@@ -317,8 +317,8 @@ func (s *Service) lose(id ID, cause error) error {
 // note keeps how far a transfer was when it stopped.
 func (s *Service) note(id ID, done uint64) {
 	err := s.db.Update(func(tx *store.Tx) error {
-		r, err := get(tx, id)
-		if err != nil || r.State == Done || r.Done == done {
+		r, found, err := transferTable.Get(tx, id[:])
+		if err != nil || !found || r.State == Done || r.Done == done {
 			return err
 		}
 		r.Done = done

@@ -90,6 +90,8 @@ func (r record) after(theirs State, words string) (State, string) {
 		return Rejected, ""
 	case theirs == Cancelled:
 		return Cancelled, "by the contact"
+	case theirs == Expired:
+		return Expired, noteExpired
 	case theirs == Failed:
 		return Failed, words
 	}

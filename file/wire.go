@@ -56,7 +56,7 @@ func (r request) check() error {
 		}
 		return nil
 	case requestTell:
-		if r.ID == nil || r.State > Cancelled {
+		if r.ID == nil || r.State > Expired {
 			return errors.New("tell without id or state")
 		}
 		return contact.CheckText("reason", r.Words, maxWords)

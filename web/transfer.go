@@ -135,6 +135,8 @@ func fileWord(f *contactsv1.File) string {
 		return "Not wanted"
 	case "cancelled":
 		return "Cancelled"
+	case "expired":
+		return "Not accepted in time"
 	}
 	return f.State
 }

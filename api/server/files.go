@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/contact"
 	"contactsd/file"
 )
 
@@ -127,6 +128,25 @@ func (s files) CancelFile(_ context.Context, req *contactsv1.CancelFileRequest) 
 		return nil, err
 	}
 	return &contactsv1.CancelFileResponse{File: f}, nil
+}
+
+func (s files) ClearFiles(_ context.Context, req *contactsv1.ClearFilesRequest) (*contactsv1.ClearFilesResponse, error) {
+	if len(req.Ids) > maxBatch {
+		return nil, &contact.LimitError{Field: "ids", Got: len(req.Ids), Limit: maxBatch, Unit: "items"}
+	}
+	ids := make([]file.ID, len(req.Ids))
+	for i, text := range req.Ids {
+		id, err := file.ParseID(text)
+		if err != nil {
+			return nil, err
+		}
+		ids[i] = id
+	}
+	n, err := s.node.File.Clear(ids...)
+	if err != nil {
+		return nil, err
+	}
+	return &contactsv1.ClearFilesResponse{Cleared: uint32(n)}, nil
 }
 
 func fileOf(t file.Transfer) *contactsv1.File {

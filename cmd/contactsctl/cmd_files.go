@@ -55,7 +55,8 @@ under its name when it is whole, and never in place of another one.`,
 		a.filesActCommand("cancel", "give a transfer up, from either side", func(ctx context.Context, id string) (*contactsv1.File, error) {
 			r, err := a.client.Files().CancelFile(ctx, &contactsv1.CancelFileRequest{Id: id})
 			return r.GetFile(), err
-		}))
+		}),
+		a.filesClearCommand())
 	return cmd
 }
 
@@ -129,11 +130,33 @@ func (a *app) filesAcceptCommand() *cobra.Command {
 		}),
 		ValidArgsFunction: a.transfers,
 	}
-	cmd.Flags().StringVar(&into, "into", "", "`FOLDER` to receive into (default: see contactsctl paths)")
+	cmd.Flags().StringVar(&into, "into", "", "`FOLDER` to receive into (default: the setting files-folder)")
 	cmd.RegisterFlagCompletionFunc("into", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
 	return cmd
+}
+
+func (a *app) filesClearCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "clear [ID...]",
+		Short: "take transfers that are over out of the list",
+		Long: `clear takes those transfers out of the list that are named, or all that are over.
+What was received stays where it is. Without it they go after some time by
+themselves: see the setting files-kept.`,
+		Example: "  contactsctl files clear\n  contactsctl files clear 01a20060-36be-72af-aaed-d01ed70b5163",
+		Args:    takes(0, -1),
+		RunE: a.call(func(ctx context.Context, ids []string) error {
+			r, err := a.client.Files().ClearFiles(ctx, &contactsv1.ClearFilesRequest{Ids: ids})
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.object(r)
+			}
+			return a.say("cleared  %d", r.Cleared)
+		}),
+	}
 }
 
 // filesActCommand is a command that does one thing with each transfer.

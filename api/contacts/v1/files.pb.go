@@ -43,7 +43,8 @@ type File struct {
 	// Files and empty folders; 0 until they are counted.
 	Files  uint64 `protobuf:"varint,9,opt,name=files,proto3" json:"files,omitempty"`
 	Folder bool   `protobuf:"varint,10,opt,name=folder,proto3" json:"folder,omitempty"`
-	// preparing, offered, active, paused, done, failed, rejected or cancelled.
+	// preparing, offered, active, paused, done, failed, rejected, cancelled or
+	// expired.
 	State string `protobuf:"bytes,11,opt,name=state,proto3" json:"state,omitempty"`
 	// What is sent, where it was received, or before that the folder it goes to.
 	Path string `protobuf:"bytes,12,opt,name=path,proto3" json:"path,omitempty"`
@@ -950,6 +951,96 @@ func (x *CancelFileResponse) GetFile() *File {
 	return nil
 }
 
+type ClearFilesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 1000; none for all that are over. Of those that are named none is
+	// cleared if one is not over.
+	Ids           []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClearFilesRequest) Reset() {
+	*x = ClearFilesRequest{}
+	mi := &file_contacts_v1_files_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClearFilesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClearFilesRequest) ProtoMessage() {}
+
+func (x *ClearFilesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_files_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClearFilesRequest.ProtoReflect.Descriptor instead.
+func (*ClearFilesRequest) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_files_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ClearFilesRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+type ClearFilesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cleared       uint32                 `protobuf:"varint,1,opt,name=cleared,proto3" json:"cleared,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClearFilesResponse) Reset() {
+	*x = ClearFilesResponse{}
+	mi := &file_contacts_v1_files_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClearFilesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClearFilesResponse) ProtoMessage() {}
+
+func (x *ClearFilesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_files_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClearFilesResponse.ProtoReflect.Descriptor instead.
+func (*ClearFilesResponse) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_files_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ClearFilesResponse) GetCleared() uint32 {
+	if x != nil {
+		return x.Cleared
+	}
+	return 0
+}
+
 var File_contacts_v1_files_proto protoreflect.FileDescriptor
 
 const file_contacts_v1_files_proto_rawDesc = "" +
@@ -1011,7 +1102,11 @@ const file_contacts_v1_files_proto_rawDesc = "" +
 	"\x11CancelFileRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\";\n" +
 	"\x12CancelFileResponse\x12%\n" +
-	"\x04file\x18\x01 \x01(\v2\x11.contacts.v1.FileR\x04file2\xf1\x04\n" +
+	"\x04file\x18\x01 \x01(\v2\x11.contacts.v1.FileR\x04file\"%\n" +
+	"\x11ClearFilesRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\".\n" +
+	"\x12ClearFilesResponse\x12\x18\n" +
+	"\acleared\x18\x01 \x01(\rR\acleared2\xc0\x05\n" +
 	"\fFilesService\x12G\n" +
 	"\bSendFile\x12\x1c.contacts.v1.SendFileRequest\x1a\x1d.contacts.v1.SendFileResponse\x12J\n" +
 	"\tListFiles\x12\x1d.contacts.v1.ListFilesRequest\x1a\x1e.contacts.v1.ListFilesResponse\x12D\n" +
@@ -1023,6 +1118,8 @@ const file_contacts_v1_files_proto_rawDesc = "" +
 	"\tPauseFile\x12\x1d.contacts.v1.PauseFileRequest\x1a\x1e.contacts.v1.PauseFileResponse\x12M\n" +
 	"\n" +
 	"ResumeFile\x12\x1e.contacts.v1.ResumeFileRequest\x1a\x1f.contacts.v1.ResumeFileResponse\x12M\n" +
+	"\n" +
+	"ClearFiles\x12\x1e.contacts.v1.ClearFilesRequest\x1a\x1f.contacts.v1.ClearFilesResponse\x12M\n" +
 	"\n" +
 	"CancelFile\x12\x1e.contacts.v1.CancelFileRequest\x1a\x1f.contacts.v1.CancelFileResponseB&Z$contactsd/api/contacts/v1;contactsv1b\x06proto3"
 
@@ -1038,7 +1135,7 @@ func file_contacts_v1_files_proto_rawDescGZIP() []byte {
 	return file_contacts_v1_files_proto_rawDescData
 }
 
-var file_contacts_v1_files_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_contacts_v1_files_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_contacts_v1_files_proto_goTypes = []any{
 	(*File)(nil),                  // 0: contacts.v1.File
 	(*SendFileRequest)(nil),       // 1: contacts.v1.SendFileRequest
@@ -1057,11 +1154,13 @@ var file_contacts_v1_files_proto_goTypes = []any{
 	(*ResumeFileResponse)(nil),    // 14: contacts.v1.ResumeFileResponse
 	(*CancelFileRequest)(nil),     // 15: contacts.v1.CancelFileRequest
 	(*CancelFileResponse)(nil),    // 16: contacts.v1.CancelFileResponse
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*ClearFilesRequest)(nil),     // 17: contacts.v1.ClearFilesRequest
+	(*ClearFilesResponse)(nil),    // 18: contacts.v1.ClearFilesResponse
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
 }
 var file_contacts_v1_files_proto_depIdxs = []int32{
-	17, // 0: contacts.v1.File.offered_at:type_name -> google.protobuf.Timestamp
-	17, // 1: contacts.v1.File.ended_at:type_name -> google.protobuf.Timestamp
+	19, // 0: contacts.v1.File.offered_at:type_name -> google.protobuf.Timestamp
+	19, // 1: contacts.v1.File.ended_at:type_name -> google.protobuf.Timestamp
 	0,  // 2: contacts.v1.SendFileResponse.file:type_name -> contacts.v1.File
 	0,  // 3: contacts.v1.ListFilesResponse.files:type_name -> contacts.v1.File
 	0,  // 4: contacts.v1.GetFileResponse.file:type_name -> contacts.v1.File
@@ -1077,17 +1176,19 @@ var file_contacts_v1_files_proto_depIdxs = []int32{
 	9,  // 14: contacts.v1.FilesService.RejectFile:input_type -> contacts.v1.RejectFileRequest
 	11, // 15: contacts.v1.FilesService.PauseFile:input_type -> contacts.v1.PauseFileRequest
 	13, // 16: contacts.v1.FilesService.ResumeFile:input_type -> contacts.v1.ResumeFileRequest
-	15, // 17: contacts.v1.FilesService.CancelFile:input_type -> contacts.v1.CancelFileRequest
-	2,  // 18: contacts.v1.FilesService.SendFile:output_type -> contacts.v1.SendFileResponse
-	4,  // 19: contacts.v1.FilesService.ListFiles:output_type -> contacts.v1.ListFilesResponse
-	6,  // 20: contacts.v1.FilesService.GetFile:output_type -> contacts.v1.GetFileResponse
-	8,  // 21: contacts.v1.FilesService.AcceptFile:output_type -> contacts.v1.AcceptFileResponse
-	10, // 22: contacts.v1.FilesService.RejectFile:output_type -> contacts.v1.RejectFileResponse
-	12, // 23: contacts.v1.FilesService.PauseFile:output_type -> contacts.v1.PauseFileResponse
-	14, // 24: contacts.v1.FilesService.ResumeFile:output_type -> contacts.v1.ResumeFileResponse
-	16, // 25: contacts.v1.FilesService.CancelFile:output_type -> contacts.v1.CancelFileResponse
-	18, // [18:26] is the sub-list for method output_type
-	10, // [10:18] is the sub-list for method input_type
+	17, // 17: contacts.v1.FilesService.ClearFiles:input_type -> contacts.v1.ClearFilesRequest
+	15, // 18: contacts.v1.FilesService.CancelFile:input_type -> contacts.v1.CancelFileRequest
+	2,  // 19: contacts.v1.FilesService.SendFile:output_type -> contacts.v1.SendFileResponse
+	4,  // 20: contacts.v1.FilesService.ListFiles:output_type -> contacts.v1.ListFilesResponse
+	6,  // 21: contacts.v1.FilesService.GetFile:output_type -> contacts.v1.GetFileResponse
+	8,  // 22: contacts.v1.FilesService.AcceptFile:output_type -> contacts.v1.AcceptFileResponse
+	10, // 23: contacts.v1.FilesService.RejectFile:output_type -> contacts.v1.RejectFileResponse
+	12, // 24: contacts.v1.FilesService.PauseFile:output_type -> contacts.v1.PauseFileResponse
+	14, // 25: contacts.v1.FilesService.ResumeFile:output_type -> contacts.v1.ResumeFileResponse
+	18, // 26: contacts.v1.FilesService.ClearFiles:output_type -> contacts.v1.ClearFilesResponse
+	16, // 27: contacts.v1.FilesService.CancelFile:output_type -> contacts.v1.CancelFileResponse
+	19, // [19:28] is the sub-list for method output_type
+	10, // [10:19] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
 	10, // [10:10] is the sub-list for extension extendee
 	0,  // [0:10] is the sub-list for field type_name
@@ -1104,7 +1205,7 @@ func file_contacts_v1_files_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contacts_v1_files_proto_rawDesc), len(file_contacts_v1_files_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

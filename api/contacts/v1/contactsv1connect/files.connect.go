@@ -47,6 +47,8 @@ const (
 	FilesServicePauseFileProcedure = "/contacts.v1.FilesService/PauseFile"
 	// FilesServiceResumeFileProcedure is the fully-qualified name of the FilesService's ResumeFile RPC.
 	FilesServiceResumeFileProcedure = "/contacts.v1.FilesService/ResumeFile"
+	// FilesServiceClearFilesProcedure is the fully-qualified name of the FilesService's ClearFiles RPC.
+	FilesServiceClearFilesProcedure = "/contacts.v1.FilesService/ClearFiles"
 	// FilesServiceCancelFileProcedure is the fully-qualified name of the FilesService's CancelFile RPC.
 	FilesServiceCancelFileProcedure = "/contacts.v1.FilesService/CancelFile"
 )
@@ -66,6 +68,9 @@ type FilesServiceClient interface {
 	// PauseFile stops a transfer, from either side, until ResumeFile.
 	PauseFile(context.Context, *v1.PauseFileRequest) (*v1.PauseFileResponse, error)
 	ResumeFile(context.Context, *v1.ResumeFileRequest) (*v1.ResumeFileResponse, error)
+	// ClearFiles takes transfers that are over out of the list. What was received
+	// stays where it is.
+	ClearFiles(context.Context, *v1.ClearFilesRequest) (*v1.ClearFilesResponse, error)
 	// CancelFile gives a transfer up, from either side. What has arrived is removed.
 	CancelFile(context.Context, *v1.CancelFileRequest) (*v1.CancelFileResponse, error)
 }
@@ -123,6 +128,12 @@ func NewFilesServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(filesServiceMethods.ByName("ResumeFile")),
 			connect.WithClientOptions(opts...),
 		),
+		clearFiles: connect.NewClient[v1.ClearFilesRequest, v1.ClearFilesResponse](
+			httpClient,
+			baseURL+FilesServiceClearFilesProcedure,
+			connect.WithSchema(filesServiceMethods.ByName("ClearFiles")),
+			connect.WithClientOptions(opts...),
+		),
 		cancelFile: connect.NewClient[v1.CancelFileRequest, v1.CancelFileResponse](
 			httpClient,
 			baseURL+FilesServiceCancelFileProcedure,
@@ -141,6 +152,7 @@ type filesServiceClient struct {
 	rejectFile *connect.Client[v1.RejectFileRequest, v1.RejectFileResponse]
 	pauseFile  *connect.Client[v1.PauseFileRequest, v1.PauseFileResponse]
 	resumeFile *connect.Client[v1.ResumeFileRequest, v1.ResumeFileResponse]
+	clearFiles *connect.Client[v1.ClearFilesRequest, v1.ClearFilesResponse]
 	cancelFile *connect.Client[v1.CancelFileRequest, v1.CancelFileResponse]
 }
 
@@ -207,6 +219,15 @@ func (c *filesServiceClient) ResumeFile(ctx context.Context, req *v1.ResumeFileR
 	return nil, err
 }
 
+// ClearFiles calls contacts.v1.FilesService.ClearFiles.
+func (c *filesServiceClient) ClearFiles(ctx context.Context, req *v1.ClearFilesRequest) (*v1.ClearFilesResponse, error) {
+	response, err := c.clearFiles.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // CancelFile calls contacts.v1.FilesService.CancelFile.
 func (c *filesServiceClient) CancelFile(ctx context.Context, req *v1.CancelFileRequest) (*v1.CancelFileResponse, error) {
 	response, err := c.cancelFile.CallUnary(ctx, connect.NewRequest(req))
@@ -231,6 +252,9 @@ type FilesServiceHandler interface {
 	// PauseFile stops a transfer, from either side, until ResumeFile.
 	PauseFile(context.Context, *v1.PauseFileRequest) (*v1.PauseFileResponse, error)
 	ResumeFile(context.Context, *v1.ResumeFileRequest) (*v1.ResumeFileResponse, error)
+	// ClearFiles takes transfers that are over out of the list. What was received
+	// stays where it is.
+	ClearFiles(context.Context, *v1.ClearFilesRequest) (*v1.ClearFilesResponse, error)
 	// CancelFile gives a transfer up, from either side. What has arrived is removed.
 	CancelFile(context.Context, *v1.CancelFileRequest) (*v1.CancelFileResponse, error)
 }
@@ -284,6 +308,12 @@ func NewFilesServiceHandler(svc FilesServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(filesServiceMethods.ByName("ResumeFile")),
 		connect.WithHandlerOptions(opts...),
 	)
+	filesServiceClearFilesHandler := connect.NewUnaryHandlerSimple(
+		FilesServiceClearFilesProcedure,
+		svc.ClearFiles,
+		connect.WithSchema(filesServiceMethods.ByName("ClearFiles")),
+		connect.WithHandlerOptions(opts...),
+	)
 	filesServiceCancelFileHandler := connect.NewUnaryHandlerSimple(
 		FilesServiceCancelFileProcedure,
 		svc.CancelFile,
@@ -306,6 +336,8 @@ func NewFilesServiceHandler(svc FilesServiceHandler, opts ...connect.HandlerOpti
 			filesServicePauseFileHandler.ServeHTTP(w, r)
 		case FilesServiceResumeFileProcedure:
 			filesServiceResumeFileHandler.ServeHTTP(w, r)
+		case FilesServiceClearFilesProcedure:
+			filesServiceClearFilesHandler.ServeHTTP(w, r)
 		case FilesServiceCancelFileProcedure:
 			filesServiceCancelFileHandler.ServeHTTP(w, r)
 		default:
@@ -343,6 +375,10 @@ func (UnimplementedFilesServiceHandler) PauseFile(context.Context, *v1.PauseFile
 
 func (UnimplementedFilesServiceHandler) ResumeFile(context.Context, *v1.ResumeFileRequest) (*v1.ResumeFileResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.FilesService.ResumeFile is not implemented"))
+}
+
+func (UnimplementedFilesServiceHandler) ClearFiles(context.Context, *v1.ClearFilesRequest) (*v1.ClearFilesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.FilesService.ClearFiles is not implemented"))
 }
 
 func (UnimplementedFilesServiceHandler) CancelFile(context.Context, *v1.CancelFileRequest) (*v1.CancelFileResponse, error) {
