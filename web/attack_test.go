@@ -28,7 +28,7 @@ func testAttacks(t *testing.T, w world) {
 			got <- c.Value
 		}
 		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprintf(w, `<!doctype html><title>Evil</title><h1>evil</h1><form method=post action=%q><input name=name value=Mallory></form><a href=%q>go</a>`, page+"/settings/name", page+"/settings")
+		fmt.Fprintf(w, `<!doctype html><title>Evil</title><h1>evil</h1><form method=post action=%q><input name=name value=Mallory></form><a href=%q>go</a>`, page+"/profile", page+"/settings")
 	}))
 	t.Cleanup(evil.Close)
 	site = evil.URL
@@ -59,9 +59,9 @@ func testAttacks(t *testing.T, w world) {
 	// The same without a navigation, with every way to leave the Origin out.
 	visit()
 	for _, script := range []string{
-		`const r = await fetch(PAGE + '/settings/name', {method: 'POST', mode: 'no-cors', credentials: 'include', body: new URLSearchParams({name: 'Mallory'})}); return r.type`,
-		`return navigator.sendBeacon(PAGE + '/settings/name', new URLSearchParams({name: 'Mallory'}))`,
-		`const r = await fetch(PAGE + '/settings/name', {method: 'POST', mode: 'no-cors', referrerPolicy: 'no-referrer', credentials: 'include', body: new URLSearchParams({name: 'Mallory'})}); return r.type`,
+		`const r = await fetch(PAGE + '/profile', {method: 'POST', mode: 'no-cors', credentials: 'include', body: new URLSearchParams({name: 'Mallory'})}); return r.type`,
+		`return navigator.sendBeacon(PAGE + '/profile', new URLSearchParams({name: 'Mallory'}))`,
+		`const r = await fetch(PAGE + '/profile', {method: 'POST', mode: 'no-cors', referrerPolicy: 'no-referrer', credentials: 'include', body: new URLSearchParams({name: 'Mallory'})}); return r.type`,
 	} {
 		runs(script)
 	}

@@ -56,6 +56,10 @@ func reworded(reason string) (fault, bool) {
 		return fault{"You have blocked this device.", "Unblock it first, under Blocked."}, true
 	case "no_contact":
 		return fault{"There is no such contact any more.", ""}, true
+	case "no_profile", "private_profile":
+		return fault{"They show no profile.", ""}, true
+	case "asked_too_often":
+		return fault{"Their device was asked too often.", "Try again in a minute."}, true
 	case "window_lapsed":
 		return fault{"Nobody looked at the code for a while.", "Show another one."}, true
 	case "daemon_unreachable", "stopping":

@@ -77,16 +77,6 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	s.screen(w, r, http.StatusOK, "home", "Contacts", v)
 }
 
-// me answers with this device as the list shows it.
-func (s *Server) me(w http.ResponseWriter, r *http.Request) {
-	st, err := s.client.Device().GetStatus(r.Context(), &contactsv1.GetStatusRequest{})
-	if err != nil {
-		s.part(w, status(err), "list-failed", faultOf(err))
-		return
-	}
-	s.part(w, http.StatusOK, "me", st)
-}
-
 func (s *Server) setPresence(w http.ResponseWriter, r *http.Request) {
 	req := &contactsv1.SetPresenceRequest{State: r.PostFormValue("state"), Text: r.PostFormValue("text")}
 	if _, err := s.client.Presence().SetPresence(r.Context(), req); err != nil {

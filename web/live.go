@@ -25,6 +25,7 @@ const maxChanged = 40
 //	me             this device
 //	contact-ODID   what is shown of a contact, its messages aside
 //	message-ODID   its messages
+//	profile-ODID   what it tells of its user
 //	requests       which requests wait
 //	files          which transfers there are
 //	file-ID        one of them
@@ -56,6 +57,8 @@ func (c changes) add(e *contactsv1.Event) {
 	case subject == "contact", subject == "groups":
 		c.names["contacts"] = true
 		c.names["contact-"+e.Contact] = true
+	case subject == "profile" && e.Contact != "":
+		c.names["profile-"+e.Contact] = true
 	case subject == "profile", subject == "presence":
 		c.names["me"] = true
 	}

@@ -35,6 +35,8 @@ func TestEveryScreenIsAPageAndAPart(t *testing.T) {
 		"/settings":                     "How this device behaves",
 		"/groups":                       "There are no groups yet",
 		"/files":                        "No files yet",
+		"/profile":                      "My profile",
+		"/look?odid=" + bob.odid:        "This proves nothing",
 		"/requests":                     "No requests wait",
 		"/nothing":                      "There is nothing here",
 		"/c/odid1nobody":                "did not work",
@@ -50,7 +52,7 @@ func TestEveryScreenIsAPageAndAPart(t *testing.T) {
 		}
 	}
 	for path, says := range map[string]string{
-		"/me":                            "This device",
+		"/me":                            "My profile",
 		"/list":                          `id="c-` + bob.odid + `"`,
 		"/list?q=nobody":                 "Nobody is called",
 		"/list?q=trust:paired":           `id="c-` + bob.odid + `"`,
@@ -85,7 +87,9 @@ func TestHostileTextStaysText(t *testing.T) {
 	net := memnet.New(memnet.Options{})
 	ana, bob := newLived(t, net), newLived(t, net)
 	evil := `"><script>alert(1)</script><img src=x onerror=y><hx-partial>'`
-	if _, err := bob.api.Profile().SetProfile(t.Context(), &contactsv1.SetProfileRequest{Name: new(evil[:60])}); err != nil {
+	if _, err := bob.api.Profile().SetProfile(t.Context(), &contactsv1.SetProfileRequest{
+		Name: new(evil[:60]), Bio: &evil, Skills: &contactsv1.Words{Words: []string{evil[:60]}}, Communities: &contactsv1.Words{Words: []string{evil[:60]}},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := bob.api.Presence().SetPresence(t.Context(), &contactsv1.SetPresenceRequest{State: "busy", Text: evil}); err != nil {
@@ -98,7 +102,7 @@ func TestHostileTextStaysText(t *testing.T) {
 	if status, html := ana.acts("/c/"+bob.odid+"/send", url.Values{"text": {evil}}.Encode(), htmx()...); status != http.StatusOK {
 		t.Fatal(status, html)
 	}
-	for _, path := range []string{"/", "/c/" + bob.odid, "/c/" + bob.odid + "/about", "/list?q=" + url.QueryEscape(evil), "/pair", "/settings"} {
+	for _, path := range []string{"/", "/c/" + bob.odid, "/c/" + bob.odid + "/about", "/list?q=" + url.QueryEscape(evil), "/pair", "/settings", "/c/" + bob.odid + "/profile", "/look?odid=" + bob.odid, "/look?odid=" + url.QueryEscape(evil)} {
 		_, html := ana.page(path)
 		for _, alive := range []string{"<script>", "<img", "<hx-partial>", `"><script`, "onerror=y>"} {
 			if strings.Contains(html, alive) {
@@ -127,8 +131,8 @@ func TestActsAndTheirFaults(t *testing.T) {
 	}{
 		{"/presence", "state=busy&text=in+a+meeting", http.StatusNoContent, ""},
 		{"/presence", "state=dancing", http.StatusUnprocessableEntity, "dancing"},
-		{"/settings/name", "name=Ana", http.StatusNoContent, ""},
-		{"/settings/name", "name=" + strings.Repeat("x", 65), http.StatusUnprocessableEntity, "name of 65 bytes, at most 64"},
+		{"/profile", "name=Ana", http.StatusNoContent, ""},
+		{"/profile", "name=" + strings.Repeat("x", 65), http.StatusUnprocessableEntity, "name of 65 bytes, at most 64"},
 		{"/settings/set", "name=gossip&value=off", http.StatusNoContent, ""},
 		{"/settings/set", "name=gossip&value=perhaps", http.StatusUnprocessableEntity, "perhaps"},
 		{"/pair", "code=12", http.StatusUnprocessableEntity, "That is not a code."},
@@ -181,7 +185,7 @@ func TestActsAndTheirFaults(t *testing.T) {
 		}
 	}
 	// A browser without htmx goes on to a page.
-	if status, _ := ana.acts("/settings/name", "name=Ana"); status != http.StatusSeeOther {
+	if status, _ := ana.acts("/profile", "name=Ana"); status != http.StatusSeeOther {
 		t.Errorf("without htmx: %d", status)
 	}
 }

@@ -24,6 +24,7 @@ type pairView struct {
 	At      string
 	Fault   *fault // of the code that was entered
 	ODID    string
+	Source  string // where that was found: profile, or empty
 	Remark  string
 	Wording string
 	Add     *fault // of the ODID that was entered
@@ -50,10 +51,10 @@ func (s *Server) enterCode(w http.ResponseWriter, r *http.Request) {
 func (s *Server) addContact(w http.ResponseWriter, r *http.Request) {
 	v := pairView{
 		ODID: strings.TrimSpace(r.PostFormValue("odid")), Remark: strings.TrimSpace(r.PostFormValue("remark")),
-		Wording: strings.TrimSpace(r.PostFormValue("wording")),
+		Wording: strings.TrimSpace(r.PostFormValue("wording")), At: strings.TrimSpace(r.PostFormValue("at")), Source: r.PostFormValue("source"),
 	}
 	got, err := s.client.Contacts().AddContact(r.Context(), &contactsv1.AddContactRequest{
-		Odid: v.ODID, Remark: v.Remark, Wording: v.Wording, OneWay: r.PostFormValue("one_way") != "", At: strings.TrimSpace(r.PostFormValue("at")),
+		Odid: v.ODID, Remark: v.Remark, Wording: v.Wording, OneWay: r.PostFormValue("one_way") != "", At: v.At, Source: v.Source,
 	})
 	if err != nil {
 		v.Add = faultOf(err)

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
-
-	contactsv1 "contactsd/api/contacts/v1"
 )
 
 //go:embed templates
@@ -45,7 +43,7 @@ type frame struct {
 	V      string // version of the static files
 	Title  string
 	Screen template.HTML
-	Me     *contactsv1.GetStatusResponse
+	Me     meView
 	List   listView
 }
 
@@ -66,7 +64,7 @@ func (s *Server) screen(w http.ResponseWriter, r *http.Request, status int, name
 		return
 	}
 	f := frame{V: s.pages.v, Title: title, Screen: body}
-	if f.Me, err = s.client.Device().GetStatus(r.Context(), &contactsv1.GetStatusRequest{}); err != nil {
+	if f.Me, err = s.meOf(r.Context()); err != nil {
 		s.plain(w, http.StatusBadGateway, "down")
 		return
 	}

@@ -12,6 +12,15 @@ func (s *Server) routes() http.Handler {
 	inside.HandleFunc("GET /me", s.me)
 	inside.HandleFunc("POST /presence", s.setPresence)
 
+	inside.HandleFunc("GET /profile", s.profile)
+	inside.HandleFunc("POST /profile", s.setProfile)
+	inside.HandleFunc("POST /profile/picture", s.setPicture)
+	inside.HandleFunc("POST /profile/picture/remove", s.removePicture)
+	inside.HandleFunc("GET /picture", s.picture)
+	inside.HandleFunc("GET /picture/{odid}", s.picture)
+	inside.HandleFunc("GET /look", s.look)
+	inside.HandleFunc("GET /c/{odid}/profile", s.contactProfile)
+
 	inside.HandleFunc("GET /list", s.list)
 	inside.HandleFunc("GET /pair", s.pair)
 	inside.HandleFunc("GET /code", s.code)
@@ -58,7 +67,6 @@ func (s *Server) routes() http.Handler {
 	inside.HandleFunc("POST /unblock", s.unblock)
 
 	inside.HandleFunc("GET /settings", s.settings)
-	inside.HandleFunc("POST /settings/name", s.setName)
 	inside.HandleFunc("POST /settings/set", s.setSetting)
 	inside.HandleFunc("POST /logout", s.leave)
 	inside.HandleFunc("GET /", s.nowhere)

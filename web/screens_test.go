@@ -2,6 +2,10 @@ package web_test
 
 import (
 	"fmt"
+	"image"
+	"image/jpeg"
+	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,6 +140,34 @@ func testScreens(t *testing.T, w world) {
 	look("groups")
 	ana.goes("/settings")
 	look("settings")
+	ana.goes("/profile")
+	look("profile-empty")
+	// A picture as a camera makes it, which the page makes small.
+	ana.does(chromedp.SetUploadFiles(chromedp.CSS("#picture"), []string{camera(t)}))
+	ana.until(`document.querySelector('#main .avatar img')?.naturalWidth === 256`)
+	ana.types("#bio", "Bread, mountains, and the choir on Thursdays.")
+	ana.types("#skills", "baking, Portuguese, sewing")
+	ana.types("#communities", "Choir of St. Anne")
+	ana.presses("Save")
+	ana.until(`document.querySelector('#skills').value === 'baking, Portuguese, sewing'`)
+	ana.sees(".me", "My profile")
+	look("profile")
+	bob.up()
+	text := "I bake on Saturdays.\nCome by!"
+	if _, err := bob.Profile().SetProfile(t.Context(), &contactsv1.SetProfileRequest{Bio: &text, Skills: &contactsv1.Words{Words: []string{"bread", "cheese"}}}); err != nil {
+		t.Fatal(err)
+	}
+	ana.goes("/c/" + bob.ODID + "/about")
+	ana.sees("#main", "I bake on Saturdays.")
+	look("about-told")
+	ivo := w.person(t, "Ivo")
+	there, err := ivo.Address(t.Context(), "/tcp/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ana.goes("/look?odid=" + ivo.ODID + "&at=" + url.QueryEscape(there))
+	ana.sees("#main", "This proves nothing")
+	look("look")
 	ana.goes("/blocked")
 	look("blocked-none")
 	if _, err := ana.Contacts().BlockContacts(t.Context(), &contactsv1.BlockContactsRequest{Contacts: []string{bob.ODID}}); err != nil {
@@ -145,4 +177,24 @@ func testScreens(t *testing.T, w world) {
 	look("blocked")
 	ana.goes(fmt.Sprintf("/c/%s", strings.Repeat("x", 20)))
 	look("failed")
+}
+
+// camera makes a file like those of a camera: many pixels, in many bytes.
+func camera(t *testing.T) (path string) {
+	t.Helper()
+	m := image.NewGray(image.Rect(0, 0, 1600, 1200))
+	noise := rand.New(rand.NewPCG(1, 2))
+	for i := range m.Pix {
+		m.Pix[i] = uint8(i/1600/8 + noise.IntN(60))
+	}
+	path = filepath.Join(t.TempDir(), "me.jpg")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := jpeg.Encode(f, m, &jpeg.Options{Quality: 95}); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 
 	contactsv1 "contactsd/api/contacts/v1"
 )
@@ -11,7 +10,6 @@ import (
 type settingsView struct {
 	Status   *contactsv1.GetStatusResponse
 	Settings []*contactsv1.Setting
-	Name     *fault
 	Fault    *fault
 }
 
@@ -25,28 +23,17 @@ func (s *Server) settingsOf(r *http.Request) (v settingsView, err error) {
 }
 
 func (s *Server) settings(w http.ResponseWriter, r *http.Request) {
-	s.showSettings(w, r, nil, nil)
+	s.showSettings(w, r, nil)
 }
 
-func (s *Server) showSettings(w http.ResponseWriter, r *http.Request, name, set error) {
+func (s *Server) showSettings(w http.ResponseWriter, r *http.Request, why error) {
 	v, err := s.settingsOf(r)
 	if err != nil {
 		s.failed(w, r, err)
 		return
 	}
-	v.Name, v.Fault = faultOf(name), faultOf(set)
-	code := max(status(name), status(set))
-	s.screen(w, r, code, "settings", "Settings", v)
-}
-
-func (s *Server) setName(w http.ResponseWriter, r *http.Request) {
-	name := strings.TrimSpace(r.PostFormValue("name"))
-	_, err := s.client.Profile().SetProfile(r.Context(), &contactsv1.SetProfileRequest{Name: &name})
-	if err != nil {
-		s.showSettings(w, r, err, nil)
-		return
-	}
-	s.done(w, r, "/settings")
+	v.Fault = faultOf(why)
+	s.screen(w, r, status(why), "settings", "Settings", v)
 }
 
 // setSetting changes the one that the form names.
@@ -55,7 +42,7 @@ func (s *Server) setSetting(w http.ResponseWriter, r *http.Request) {
 		Settings: map[string]string{r.PostFormValue("name"): r.PostFormValue("value")},
 	})
 	if err != nil {
-		s.showSettings(w, r, nil, err)
+		s.showSettings(w, r, err)
 		return
 	}
 	s.done(w, r, "/settings")

@@ -17,6 +17,7 @@ import (
 func words() template.FuncMap {
 	return template.FuncMap{
 		"title":       title,
+		"called":      profileTitle,
 		"short":       short,
 		"initials":    initials,
 		"presence":    presenceWord,
@@ -35,6 +36,7 @@ func words() template.FuncMap {
 		"fieldText":   fieldText,
 		"bytes":       bytesText,
 		"dict":        dict,
+		"join":        func(words []string) string { return strings.Join(words, ", ") },
 		"list":        func(all ...string) []string { return all },
 		"spell":       spell,
 		"settingName": settingName,

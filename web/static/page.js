@@ -81,6 +81,18 @@
     const from = $(what.dataset.copy);
     navigator.clipboard.writeText(from.value ?? from.textContent).then(() => { what.textContent = 'Copied'; });
   });
+  // What the daemon takes as a picture is less than a camera makes.
+  document.addEventListener('change', async ({target: el}) => {
+    if (el.id !== 'picture') return;
+    try {
+      const from = await createImageBitmap(el.files[0]), side = Math.min(from.width, from.height), to = Math.min(side, 256);
+      const small = new OffscreenCanvas(to, to), files = new DataTransfer();
+      small.getContext('2d').drawImage(from, (from.width - side) / 2, (from.height - side) / 2, side, side, 0, 0, to, to);
+      files.items.add(new File([await small.convertToBlob({type: 'image/webp', quality: .9})], 'picture'));
+      el.files = files.files;
+    } catch {} // what it can't read, the daemon says in words
+    el.form.requestSubmit();
+  });
   ready(document.body);
   const log = $('#chat-scroll');
   if (log) toEnd(log);
