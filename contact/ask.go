@@ -148,9 +148,10 @@ type Asker struct {
 
 // Crowd is the strangers that ask.
 type Crowd struct {
-	Waiting  int // whose asks wait
-	Today    int // whose asks were taken within a day
-	Welcomed int // of these, accepted at once
+	Waiting  int  // whose asks wait
+	Today    int  // whose asks were taken within a day
+	Welcomed int  // of these, accepted at once
+	Full     bool // there are as many untrusted contacts as may be
 }
 
 // crowdADay is how many times MaxWaiting strangers' asks are taken a day. It
@@ -167,7 +168,8 @@ const crowdADay = 4
 //	removed                                    any         kept
 //	a stranger                                 none        discarded
 //	a stranger, today's are used up            else        postponed
-//	a stranger, not MaxWaiting welcomed today  any         welcome
+//	a stranger, not MaxWaiting welcomed today,
+//	and there is room for a contact            any         welcome
 //	a stranger that waits, or there is a place else        kept
 //	a stranger                                 else        postponed
 //
@@ -185,7 +187,7 @@ func Admit(p Policy, a Asker, c Crowd) Admission {
 		return Discard
 	case c.Today >= crowdADay*p.MaxWaiting:
 		return Postpone
-	case p.Requests == RequestsAny && c.Welcomed < p.MaxWaiting:
+	case p.Requests == RequestsAny && c.Welcomed < p.MaxWaiting && !c.Full:
 		return Welcome
 	case a.Waits, c.Waiting < p.MaxWaiting:
 		return Keep

@@ -150,9 +150,11 @@ func TestAdmit(t *testing.T) {
 				for waiting := range 3 {
 					for _, today := range []int{0, crowdADay*2 - 1, crowdADay * 2} {
 						for welcomed := range 3 {
-							c := Crowd{waiting, today, welcomed}
-							if got, want := Admit(p, a, c), admission(p, a, c); got != want {
-								t.Fatalf("policy %s, %+v, %+v: %d, want %d", policy, a, c, got, want)
+							for _, full := range []bool{false, true} {
+								c := Crowd{waiting, today, welcomed, full}
+								if got, want := Admit(p, a, c), admission(p, a, c); got != want {
+									t.Fatalf("policy %s, %+v, %+v: %d, want %d", policy, a, c, got, want)
+								}
 							}
 						}
 					}
@@ -169,7 +171,7 @@ func admission(p Policy, a Asker, c Crowd) Admission {
 	if a.Waits || c.Waiting < 2 {
 		is = Keep
 	}
-	if p.Requests == RequestsAny && c.Welcomed < 2 {
+	if p.Requests == RequestsAny && c.Welcomed < 2 && !c.Full {
 		is = Welcome
 	}
 	if c.Today >= 8 {

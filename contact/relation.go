@@ -181,15 +181,15 @@ func (s Statement) Narrow(withdraw Permissions) Statement {
 	return s
 }
 
-// Standing is what an arriving statement of the peer is to the one held.
-type Standing uint8
+// Arrival is what an arriving statement of the peer is to the one held.
+type Arrival uint8
 
 const (
-	Fresh       Standing = iota // newer: to be stored
-	Same                        // the one held
-	Stale                       // older: a replay, or a peer that fell back
-	Conflicting                 // same seq, other bytes: the peer must have been restored
-	Leaping                     // numbered further ahead than any clock accounts for: not to be taken
+	Fresh       Arrival = iota // newer: to be stored
+	Same                       // the one held
+	Stale                      // older: a replay, or a peer that fell back
+	Conflicting                // same seq, other bytes: the peer must have been restored
+	Leaping                    // numbered further ahead than any clock accounts for: not to be taken
 )
 
 // MaxSeqLeap is how far a seq may lie above the one before. No device that keeps
@@ -201,7 +201,7 @@ const MaxSeqLeap = 1 << 48
 
 // Judge compares an arriving, verified statement of the peer with the newest
 // held (nil if none) and the high-water mark.
-func Judge(held *Signed, m Marks, got Signed, st Statement) Standing {
+func Judge(held *Signed, m Marks, got Signed, st Statement) Arrival {
 	switch {
 	case st.Seq < m.TheirsSeq:
 		return Stale

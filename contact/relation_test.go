@@ -15,7 +15,7 @@ func TestJudge(t *testing.T) {
 		high uint64
 		got  Signed
 		seq  uint64
-		want Standing
+		want Arrival
 	}{
 		{"the first ever", nil, 0, other, 1, Fresh},
 		{"newer", &held, 5, other, 6, Fresh},

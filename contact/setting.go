@@ -19,6 +19,7 @@ type Policy struct {
 	HonourPart     bool
 	DiscloseBlocks bool
 	MaxBlocked     int // devices on the blocklist
+	MaxUntrusted   int // contacts that are not paired, 0 for what the standing allows
 	Files          FilePolicy
 	MaxFile        int    // MB of a file that is received without asking
 	FileTypes      string // media types of files that are, with commas, as ParseTypes takes them; AnyType for all
@@ -104,6 +105,9 @@ func Settings() []Setting {
 		number("max-blocked", 1000, 1, 100_000,
 			func(p *Policy) *int { return &p.MaxBlocked },
 			"How many devices the blocklist holds at most."),
+		number("max-untrusted", 0, 0, 1_000_000,
+			func(p *Policy) *int { return &p.MaxUntrusted },
+			"How many contacts may be untrusted at most; 0 for what this device's standing allows: 250, with 1 paired contact 1000, with 5 3000, with 20 10000. Paired contacts are never counted."),
 		choice("files", []FilePolicy{FilesAsk, FilesPaired, FilesContacts}, FilesAsk,
 			func(p *Policy) *FilePolicy { return &p.Files },
 			"Whose files are received without asking you: nobody's, those of paired contacts, or those of all contacts."),
