@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"contactsd/contact"
+	"contactsd/credit"
 	"contactsd/message"
 	"contactsd/presence"
 	"contactsd/relation"
@@ -29,7 +30,7 @@ func Check(path string, self contact.ODID) (store.Report, error) {
 		return r, err
 	}
 	err = db.View(func(tx *store.Tx) error {
-		return errors.Join(relation.Check(tx, self, &r.Damage), message.Check(tx, &r.Damage))
+		return errors.Join(relation.Check(tx, self, &r.Damage), message.Check(tx, &r.Damage), credit.Check(tx, &r.Damage))
 	})
 	return r, errors.Join(err, db.Close())
 }

@@ -12,6 +12,7 @@ import (
 
 	"contactsd/check"
 	"contactsd/contact"
+	"contactsd/credit"
 	"contactsd/file"
 	"contactsd/identity"
 	"contactsd/message"
@@ -57,6 +58,7 @@ type Node struct {
 	File     *file.Service
 	Check    *check.Service
 	Profile  *profile.Service
+	Credit   *credit.Service
 
 	log     *slog.Logger
 	policy  atomic.Pointer[contact.Policy]
@@ -66,7 +68,7 @@ type Node struct {
 
 // Tables returns the tables of all features, for store.Open.
 func Tables() []store.Definition {
-	return slices.Concat([]store.Definition{settingsTable}, relation.Tables(), pairing.Tables(), presence.Tables(), message.Tables(), file.Tables(), profile.Tables())
+	return slices.Concat([]store.Definition{settingsTable}, relation.Tables(), pairing.Tables(), presence.Tables(), message.Tables(), file.Tables(), profile.Tables(), credit.Tables())
 }
 
 // New composes a node and installs its gate on the transport. Run starts it.
@@ -83,9 +85,16 @@ func New(cfg Config) (*Node, error) {
 	n.policy.Store(&policy)
 	addresses := learner{cfg.Transport, func(peer contact.ODID) { n.Message.Found(peer) }}
 
+	n.Credit, err = credit.New(credit.Config{
+		DB: cfg.DB, Log: cfg.Log,
+		Paired: func(tx *store.Tx) (int, error) { return n.Relation.Paired(tx) },
+	})
+	if err != nil {
+		return nil, err
+	}
 	n.Relation, err = relation.New(relation.Config{
 		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Addresses: addresses, Log: cfg.Log,
-		Policy: n.Policy, Name: n.Name, Profile: n.shownProfile,
+		Policy: n.Policy, Name: n.Name, Profile: n.shownProfile, Charge: n.Credit.Charge,
 		Noticed: func(peer contact.ODID, rev uint64) { n.Profile.Noticed(peer, rev) },
 		Staged:  func(tx *store.Tx, peer contact.ODID) (bool, error) { return n.Pairing.Staged(tx, peer) },
 		CommitStaged: func(tx *store.Tx, peer contact.ODID, id contact.PairID) (bool, error) {

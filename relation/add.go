@@ -60,7 +60,7 @@ func (s *Service) Check(a Addition) error {
 // for of what is granted. With a wording the device is asked. created is false if
 // the contact was there already; then only a given remark and app change, and it is
 // asked unless it was asked just that. Errors: ErrSelf, ErrBlocked, ErrRemoved,
-// *contact.LimitError, *contact.InvalidError.
+// *contact.LimitError, *contact.InvalidError, *contact.CreditError.
 func (s *Service) Add(peer contact.ODID, opt AddOptions) (c Contact, created bool, err error) {
 	a := Addition{peer, opt}
 	if err := s.Check(a); err != nil {
@@ -126,12 +126,13 @@ func (s *Service) inParts(n int, f func(tx *store.Tx, i int) error) error {
 func refused(err error) bool {
 	var limit *contact.LimitError
 	var invalid *contact.InvalidError
+	var credit *contact.CreditError
 	for _, known := range []error{ErrSelf, ErrBlocked, ErrNotFound, ErrRemoved, ErrNoGroup} {
 		if errors.Is(err, known) {
 			return true
 		}
 	}
-	return errors.As(err, &limit) || errors.As(err, &invalid)
+	return errors.As(err, &limit) || errors.As(err, &invalid) || errors.As(err, &credit)
 }
 
 // add is Add in a transaction. It writes nothing if it returns an error that
@@ -152,6 +153,15 @@ func (s *Service) add(tx *store.Tx, e *entry, a Addition) (created bool, err err
 			d.Remark, d.App = cmp.Or(a.Remark, d.Remark), cmp.Or(a.App, d.App)
 		})
 	}
+	if err := s.roomForUntrusted(tx); err != nil {
+		return false, err
+	}
+	ask, asks := a.asks()
+	if asks {
+		if err := s.charge(tx, e, e.asking()); err != nil {
+			return false, err
+		}
+	}
 	before := e.view()
 	grants := contact.AddedDefault
 	if a.OneWay {
@@ -161,7 +171,7 @@ func (s *Service) add(tx *store.Tx, e *entry, a Addition) (created bool, err err
 		e.row.Addresses = a.Addresses
 	}
 	st := s.next(e).List(grants)
-	if ask, asks := a.asks(); asks {
+	if asks {
 		if st, err = s.propose(tx, e, st, ask); err != nil {
 			return false, err
 		}

@@ -32,7 +32,8 @@ func (o AskOptions) repeats(ask *contact.Ask) bool {
 
 // Ask asks a contact for permissions, in the place of an ask that is open; one for
 // just the same stays as it is. Errors:
-// ErrNotFound, ErrBlocked, *contact.LimitError, *contact.InvalidError.
+// ErrNotFound, ErrBlocked, *contact.LimitError, *contact.InvalidError,
+// *contact.CreditError.
 func (s *Service) Ask(peer contact.ODID, opt AskOptions) (r Request, err error) {
 	if err := opt.check(); err != nil {
 		return Request{}, err
@@ -63,6 +64,9 @@ func (s *Service) Ask(peer contact.ODID, opt AskOptions) (r Request, err error) 
 func (s *Service) ask(tx *store.Tx, e *entry, opt AskOptions) error {
 	if has := e.view().Received; has.Has(opt.Permissions) {
 		return &contact.InvalidError{Field: "permissions", Reason: fmt.Sprintf("it lets you have %s already", opt.Permissions)}
+	}
+	if err := s.charge(tx, e, e.asking()); err != nil {
+		return err
 	}
 	before := e.view()
 	st, err := s.propose(tx, e, s.next(e), opt)
@@ -185,6 +189,11 @@ func (s *Service) respond(tx *store.Tx, peer contact.ODID, a Answer) error {
 		give, err := a.part(e.theirs.Ask.Permissions)
 		if err != nil {
 			return err
+		}
+		if !e.listed() {
+			if err := s.roomForUntrusted(tx); err != nil {
+				return err
+			}
 		}
 		if err := s.accept(tx, &e, r, give); err != nil {
 			return err

@@ -30,6 +30,9 @@ func (s *Service) block(tx *store.Tx, peer contact.ODID) error {
 	if limit := s.cfg.Policy().MaxBlocked; t.Blocked >= uint64(limit) {
 		return &contact.LimitError{Field: "blocklist", Got: int(t.Blocked) + 1, Limit: limit, Unit: "devices"}
 	}
+	if err := s.charge(tx, &e, contact.ActBlock); err != nil {
+		return err
+	}
 	before := e.view()
 	e.refuse()
 	if e.listed() {

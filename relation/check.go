@@ -16,6 +16,9 @@ func Check(tx *store.Tx, self contact.ODID, d *store.Damages) error {
 			return err
 		}
 		checkDevice(row, self, d)
+		if err := checkPaired(tx, row, d); err != nil {
+			return err
+		}
 		if len(row.Value.Contact) == 0 {
 			continue
 		}
@@ -88,6 +91,23 @@ func checkDevice(row store.Row[device], self contact.ODID, d *store.Damages) {
 			d.Add(table, row.Key, "own statement of %s about %s", st.Author.Short(), st.Subject.Short())
 		}
 	}
+}
+
+// checkPaired adds a paired contact that is not counted as one, or another that is.
+func checkPaired(tx *store.Tx, row store.Row[device], d *store.Damages) error {
+	_, made, err := totals.Get(tx, totalsKey())
+	if err != nil || !made || len(row.Key) != len(contact.ODID{}) {
+		return err
+	}
+	_, counted, err := paireds.Get(tx, row.Key)
+	if err != nil {
+		return err
+	}
+	e, err := takeApart(contact.ODID(row.Key), row.Value, true)
+	if is := err == nil && e.view().Trust >= contact.Paired; is != counted {
+		d.Add("relation/paired", row.Key, "paired: %v, and counted as such: %v", is, counted)
+	}
+	return nil
 }
 
 // checkRequests adds what the lists of requests say of asks that are not open, and

@@ -56,6 +56,9 @@ func (s *Service) Remove(peer contact.ODID, both bool) error {
 		if both {
 			part = e.row.Marks.TheirsSeq
 		}
+		if err := s.charge(tx, e, contact.ActRemove); err != nil {
+			return err
+		}
 		return s.drop(tx, e, part)
 	})
 }
@@ -90,6 +93,9 @@ func (s *Service) Narrow(peer contact.ODID, withdraw contact.Permissions) error 
 	return s.update(peer, func(tx *store.Tx, e *entry) error {
 		if e.mine.Grants&withdraw == 0 {
 			return nil
+		}
+		if err := s.charge(tx, e, contact.ActNarrow); err != nil {
+			return err
 		}
 		before := e.view()
 		if err := s.describe(tx, e, func(d *details) { d.Chosen = true }); err != nil {

@@ -27,15 +27,8 @@ func MarkBlocked(t testing.TB, db *store.DB, peer contact.ODID) {
 func DropIndex(t testing.TB, db *store.DB) {
 	t.Helper()
 	err := db.Update(func(tx *store.Tx) error {
-		var keys [][]byte
-		for row, err := range names.Scan(tx, store.Range{}) {
-			if err != nil {
-				return err
-			}
-			keys = append(keys, row.Key)
-		}
-		for _, key := range keys {
-			if err := names.Delete(tx, key); err != nil {
+		for _, table := range []store.Table[struct{}]{names, paireds} {
+			if err := clear(tx, table); err != nil {
 				return err
 			}
 		}
@@ -44,6 +37,22 @@ func DropIndex(t testing.TB, db *store.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func clear(tx *store.Tx, table store.Table[struct{}]) error {
+	var keys [][]byte
+	for row, err := range table.Scan(tx, store.Range{}) {
+		if err != nil {
+			return err
+		}
+		keys = append(keys, row.Key)
+	}
+	for _, key := range keys {
+		if err := table.Delete(tx, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Walk reads the devices of a store as a round does that began at a place, in parts.

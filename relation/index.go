@@ -17,14 +17,19 @@ import (
 
 var (
 	names  = store.NewTable[struct{}]("relation/names", 1)
-	totals = store.NewTable[total]("relation/totals", 1)
+	totals = store.NewTable[total]("relation/totals", 2, dropped)
 )
 
 // total counts rows.
 type total struct {
 	Contacts uint64 `cbor:"1,keyasint"` // contacts that are not blocked
 	Blocked  uint64 `cbor:"2,keyasint"`
+	Paired   uint64 `cbor:"3,keyasint,omitempty"`
 }
+
+// dropped is the step to version 2 of the totals, which count paired contacts: they
+// are made anew.
+func dropped(_, _ []byte) ([]byte, []byte, error) { return nil, nil, nil }
 
 func totalsKey() []byte { return []byte("all") }
 
@@ -160,7 +165,17 @@ func makeIndex(tx *store.Tx) error {
 			return err
 		}
 		for _, peer := range row.Value.Devices {
-			if err := (&entry{peer: peer}).enter(tx, row.Value); err != nil {
+			e, err := load(tx, peer)
+			if err != nil {
+				return err
+			}
+			if err := e.enter(tx, row.Value); err != nil {
+				return err
+			}
+			if e.view().Trust < contact.Paired {
+				continue
+			}
+			if err := paireds.Put(tx, peer[:], struct{}{}); err != nil {
 				return err
 			}
 		}
@@ -179,6 +194,12 @@ func count(tx *store.Tx) (t total, err error) {
 			return t, err
 		}
 		t.Contacts++
+	}
+	for _, err := range paireds.Scan(tx, store.Range{}) {
+		if err != nil {
+			return t, err
+		}
+		t.Paired++
 	}
 	for row, err := range blocks.Scan(tx, store.Range{}) {
 		if err != nil {
@@ -208,7 +229,8 @@ func checkIndex(tx *store.Tx, d *store.Damages) error {
 		return err
 	}
 	if t != want {
-		d.Add("relation/totals", totalsKey(), "%d contacts and %d blocked devices, there are %d and %d", t.Contacts, t.Blocked, want.Contacts, want.Blocked)
+		d.Add("relation/totals", totalsKey(), "%d contacts, %d of them paired, and %d blocked devices; there are %d, %d and %d",
+			t.Contacts, t.Paired, t.Blocked, want.Contacts, want.Paired, want.Blocked)
 	}
 	rows := 0
 	for row, err := range contacts.Scan(tx, store.Range{}) {

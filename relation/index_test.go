@@ -128,8 +128,11 @@ func TestContactsAreFoundAfterAllThatHappensToThem(t *testing.T) {
 
 func TestStoreFromBeforeTheIndexGetsOne(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b, c := w.device('a'), w.device('b'), w.device('c')
+		a, b, c, e := w.device('a'), w.device('b'), w.device('c'), w.device('e')
 		a.add(b, relation.AddOptions{Remark: "Bea"})
+		a.commit(e, pairOne, 0)
+		e.commit(a, pairOne, 0)
+		settle()
 		a.add(c, relation.AddOptions{Remark: "Cleo"})
 		if err := a.Block(c.odid()); err != nil {
 			t.Fatal(err)
@@ -144,8 +147,11 @@ func TestStoreFromBeforeTheIndexGetsOne(t *testing.T) {
 		for _, text := range []string{"bea", "cleo", "dora", b.odid().Short()} {
 			a.agrees(text)
 		}
-		if n, err := a.Count(); n != 1 || err != nil {
-			t.Errorf("%d contacts, %v; want 1", n, err)
+		if n, err := a.Count(); n != 2 || err != nil {
+			t.Errorf("%d contacts, %v; want 2", n, err)
+		}
+		if n := a.paired(); n != 1 {
+			t.Errorf("%d are paired, want 1", n)
 		}
 	})
 }

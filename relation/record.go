@@ -41,7 +41,7 @@ var (
 
 // Tables returns the tables of this package, for store.Open.
 func Tables() []store.Definition {
-	return []store.Definition{devices, contacts, blocks, names, totals, groupings, requests, sentAsks, crowds}
+	return []store.Definition{devices, contacts, blocks, names, totals, groupings, requests, sentAsks, crowds, paireds}
 }
 
 // entry is the row of a device, taken apart.
@@ -83,6 +83,9 @@ func decode(s *contact.Signed) (*contact.Statement, error) {
 
 func (e *entry) save(tx *store.Tx) error {
 	delete(viewsOf(tx), e.peer)
+	if err := e.countPaired(tx); err != nil {
+		return err
+	}
 	return devices.Put(tx, e.peer[:], e.row)
 }
 

@@ -317,11 +317,15 @@ func (s *Service) consider(tx *store.Tx, e *entry, name string) (contact.Admissi
 		return contact.Discard, err
 	}
 	c.today(tx.Now())
+	untrusted, limit, err := s.untrusted(tx)
+	if err != nil {
+		return contact.Discard, err
+	}
 	known := asksOf(e, tx.Now())
 	policy := s.cfg.Policy()
 	is := contact.Admit(policy,
 		contact.Asker{Listed: e.listed(), Blocked: e.blocked(), Removed: e.row.Marks.Removed, Waits: waits && was.Stranger, Today: known.Taken},
-		contact.Crowd{Waiting: int(c.Strangers), Today: int(c.Taken), Welcomed: int(c.Welcomed)})
+		contact.Crowd{Waiting: int(c.Strangers), Today: int(c.Taken), Welcomed: int(c.Welcomed), Full: untrusted >= limit})
 	if is != contact.Keep && is != contact.Welcome {
 		return is, nil
 	}

@@ -44,6 +44,10 @@ type Config struct {
 	Profile func() uint64
 	Noticed func(peer contact.ODID, rev uint64)
 
+	// Charge pays for an act towards peer, in its transaction, or returns a
+	// *contact.CreditError having written nothing. Nil: all is free.
+	Charge func(tx *store.Tx, a contact.Act, peer contact.ODID) error
+
 	// Staged reports whether a pairing with the peer waits for its last step.
 	Staged func(tx *store.Tx, peer contact.ODID) (bool, error)
 	// CommitStaged ends a staged pairing that the peer's statement names, by
@@ -97,6 +101,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Noticed == nil {
 		cfg.Noticed = func(contact.ODID, uint64) {}
+	}
+	if cfg.Charge == nil {
+		cfg.Charge = func(*store.Tx, contact.Act, contact.ODID) error { return nil }
 	}
 	if cfg.Staged == nil {
 		cfg.Staged = func(*store.Tx, contact.ODID) (bool, error) { return false, nil }

@@ -36,6 +36,7 @@ type device struct {
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 	staged staged
+	till   till
 	budget int // of connections, 64 if 0
 	policy atomic.Pointer[contact.Policy]
 	name   atomic.Pointer[string]
@@ -102,7 +103,7 @@ func (d *device) start() {
 	}
 	d.db, d.link = db, d.w.net.Device(d.id.Self())
 	s, err := relation.New(relation.Config{
-		DB: db, Identity: d.id, Network: d.link, Addresses: d.link,
+		DB: db, Identity: d.id, Network: d.link, Addresses: d.link, Charge: d.till.charge,
 		Budget: d.budget, Disconnect: d.link.Disconnect,
 		Policy: func() contact.Policy { return *d.policy.Load() },
 		Name:   func() string { return *d.name.Load() },
@@ -160,6 +161,7 @@ func (d *device) halt() {
 	d.stop()
 	d.stop = nil
 	d.done.Wait()
+	d.whole()
 	if err := d.db.Close(); err != nil {
 		d.t.Error(err)
 	}

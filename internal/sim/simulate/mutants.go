@@ -354,8 +354,8 @@ var mutants = []mutant{
 	},
 	{
 		Name: "policy-none-accepts", File: "contact/ask.go",
-		Old: `	case p.Requests == RequestsAny && c.Welcomed < p.MaxWaiting:`,
-		New: `	case (p.Requests == RequestsAny || mutant("policy-none-accepts")) && c.Welcomed < p.MaxWaiting:`,
+		Old: `	case p.Requests == RequestsAny && c.Welcomed < p.MaxWaiting && !c.Full:`,
+		New: `	case (p.Requests == RequestsAny || mutant("policy-none-accepts")) && c.Welcomed < p.MaxWaiting && !c.Full:`,
 	},
 	{
 		Name: "answer-lost-at-restore", File: "contact/relation.go",
