@@ -81,6 +81,11 @@ func (c *Client) Requests() contactsv1connect.RequestsServiceClient {
 	return contactsv1connect.NewRequestsServiceClient(c.transport(), baseURL, limits())
 }
 
+// Credits returns the calls about what this device may do in a day.
+func (c *Client) Credits() contactsv1connect.CreditsServiceClient {
+	return contactsv1connect.NewCreditsServiceClient(c.transport(), baseURL, limits())
+}
+
 // Presence returns the calls about who is there.
 func (c *Client) Presence() contactsv1connect.PresenceServiceClient {
 	return contactsv1connect.NewPresenceServiceClient(c.transport(), baseURL, limits())

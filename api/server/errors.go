@@ -139,6 +139,12 @@ func explain(err error) (e *connect.Error, known bool) {
 		}
 		return told(connect.CodeInvalidArgument, text, &contactsv1.ErrorInfo{Reason: "invalid", Field: invalid.Field, Hint: hint}), true
 	}
+	var credit *contact.CreditError
+	if errors.As(err, &credit) {
+		return told(connect.CodeResourceExhausted, credit.Error(), &contactsv1.ErrorInfo{
+			Reason: "credits_exhausted", Limit: fmt.Sprintf("%d credits", credit.Daily), Hint: "see: contactsctl credits",
+		}), true
+	}
 	var several *relation.AmbiguousError
 	if errors.As(err, &several) {
 		return told(connect.CodeInvalidArgument, several.Error(), &contactsv1.ErrorInfo{

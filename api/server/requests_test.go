@@ -198,6 +198,9 @@ func TestRequestsThatAreNone(t *testing.T) {
 func TestEachEventOfABulkAnswerIsSeenOnce(t *testing.T) {
 	u := newWorld(t).user("ada")
 	odids := u.asked(1100)
+	if err := u.node.SetPolicy(map[string]string{"max-untrusted": "2000"}); err != nil {
+		t.Fatal(err)
+	}
 	before, err := u.node.DB.Cursor()
 	if err != nil {
 		t.Fatal(err)

@@ -60,7 +60,8 @@ func TestEveryErrorIsDocumented(t *testing.T) {
 		row(e, e.Message())
 	}
 	for text, err := range map[string]error{
-		"FIELD of N UNITS, at most LIMIT":    &contact.LimitError{},
+		"FIELD of N UNITS, at most LIMIT":                                                &contact.LimitError{},
+		"this costs N credits, and N of today's N are left: all are there again at TIME": &contact.CreditError{},
 		"FIELD: why":                         &contact.InvalidError{},
 		"\"TEXT\" names N contacts: …":       &relation.AmbiguousError{},
 		"user N may not use the daemon of …": refusal(os.ErrPermission),

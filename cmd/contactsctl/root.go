@@ -93,7 +93,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no daemon, 4 refused,
 	group("contacts", "Contacts:", a.addCommand(), a.listCommand(), a.showCommand(), a.whyCommand(), a.setCommand(), a.groupsCommand(), a.removeCommand(), a.permissionsCommand(), a.requestsCommand(), a.checkCommand(),
 		a.blockCommand(), a.unblockCommand(), a.blocklistCommand())
 	group("messages", "Messages, files and presence:", a.sendCommand(), a.messagesCommand(), a.outboxCommand(), a.filesCommand(), a.presenceCommand())
-	group("device", "This device:", a.openCommand(), a.statusCommand(), a.profileCommand(), a.settingsCommand(), a.eventsCommand(), a.pathsCommand(), a.versionCommand())
+	group("device", "This device:", a.openCommand(), a.statusCommand(), a.profileCommand(), a.creditsCommand(), a.settingsCommand(), a.eventsCommand(), a.pathsCommand(), a.versionCommand())
 	root.AddGroup(&cobra.Group{ID: "other", Title: "About the commands:"})
 	root.SetHelpCommandGroupID("other")
 	help, completion := a.helpCommand(), a.completionCommand()
