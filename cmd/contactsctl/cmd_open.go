@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os/exec"
 
 	"github.com/spf13/cobra"
 
 	contactsv1 "contactsd/api/contacts/v1"
+	"contactsd/internal/browse"
 )
 
 func (a *app) openCommand() *cobra.Command {
@@ -29,13 +28,11 @@ out instead, for a browser that can't read that file.`,
 	return cmd
 }
 
-// opener is the program that opens a file as the desktop does (xdg-utils).
-const opener = "xdg-open"
+const printHint = "contactsctl open --print writes the address"
 
 func (a *app) open(ctx context.Context, print bool) error {
-	program, err := exec.LookPath(opener)
-	if err != nil && !print {
-		return &told{exitFailed, opener + " is not installed, so no browser can be opened", "contactsctl open --print writes the address"}
+	if err := browse.Find(); err != nil && !print {
+		return &told{exitFailed, err.Error(), printHint}
 	}
 	login, err := a.client.Page().OpenPage(ctx, &contactsv1.OpenPageRequest{File: !print})
 	if err != nil {
@@ -47,8 +44,8 @@ func (a *app) open(ctx context.Context, print bool) error {
 	case print:
 		return a.say("%s", login.Url)
 	}
-	if err := exec.CommandContext(ctx, program, login.File).Run(); err != nil {
-		return &told{exitFailed, fmt.Sprintf("%s could not open a browser: %v", opener, err), "contactsctl open --print writes the address"}
+	if err := browse.Open(ctx, login.File); err != nil {
+		return &told{exitFailed, err.Error(), printHint}
 	}
 	return a.aside("the page opens in your browser")
 }

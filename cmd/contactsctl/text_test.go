@@ -1,50 +1,11 @@
 package main
 
-import (
-	"strings"
-	"testing"
-	"unicode/utf8"
-)
+import "testing"
 
-func TestSafe(t *testing.T) {
-	for in, want := range map[string]string{
-		"":                         "",
-		"Ana María 東京 👩\u200d🚀":    "Ana María 東京 👩\u200d🚀",
-		"a\x1b[2Jb":                `a\u001b[2Jb`,
-		"a\u202eb":                 `a\u202eb`,
-		"a\u2066b\u2069":           `a\u2066b\u2069`,
-		"a\u200eb\u061c":           `a\u200eb\u061c`,
-		"a\u2028b":                 `a\u2028b`,
-		"a\ufeffb\u00ad":           `a\ufeffb\u00ad`,
-		"a\nb\tc\rd":               `a\nb\tc\rd`,
-		"a\x00\x7f\u0085":          `a\u0000\u007f\u0085`,
-		"a\xff\xc3(":               `a\xff\xc3(`,
-		"a\U000e0041":              `a\U000e0041`,
-		"\ufffd is no broken byte": "\ufffd is no broken byte",
-	} {
-		if got := safe(in); got != want {
-			t.Errorf("safe(%q) = %q, want %q", in, got, want)
-		}
-	}
+func TestSafeText(t *testing.T) {
 	if got := safeText("one\ntwo\x1b", "  "); got != "one\n  two\\u001b" {
 		t.Errorf("safeText: %q", got)
 	}
-}
-
-// FuzzSafe: whatever comes, nothing reaches the terminal that it would obey.
-func FuzzSafe(f *testing.F) {
-	for _, s := range []string{"", "plain", "\x1b[31m", "\u202e", "\xf0\x28", "\u2028\n", "\U000e0001"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		got := safe(s)
-		if !utf8.ValidString(got) || strings.ContainsFunc(got, unsafe) {
-			t.Errorf("safe(%q) = %q", s, got)
-		}
-		if safe(got) != got {
-			t.Errorf("safe(%q) is not safe itself", s)
-		}
-	})
 }
 
 func TestWidth(t *testing.T) {
