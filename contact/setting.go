@@ -25,6 +25,10 @@ type Policy struct {
 	FileTypes      string // media types of files that are, with commas, as ParseTypes takes them; AnyType for all
 	FilesFolder    string // absolute, where they go; "" for the usual folder
 	FilesKept      int    // days for which transfers that are over stay in the list
+	NotifyMessages bool
+	NotifyFiles    bool
+	NotifyPairing  bool
+	NotifyNames    bool // say of whom they are
 }
 
 // RequestPolicy is what becomes of a stranger's request.
@@ -87,6 +91,18 @@ func Settings() []Setting {
 		toggle("request-notifications", true,
 			func(p *Policy) *bool { return &p.NotifyRequests },
 			"Whether a new request notifies you. It is listed in any case."),
+		toggle("notify-messages", true,
+			func(p *Policy) *bool { return &p.NotifyMessages },
+			"Whether a new message notifies you. What it says is never shown there, and while you are busy nothing is."),
+		toggle("notify-files", true,
+			func(p *Policy) *bool { return &p.NotifyFiles },
+			"Whether a file that is offered and waits for your word notifies you, unless you are busy."),
+		toggle("notify-pairing", true,
+			func(p *Policy) *bool { return &p.NotifyPairing },
+			"Whether it notifies you that a device has paired with this one."),
+		toggle("notify-names", true,
+			func(p *Policy) *bool { return &p.NotifyNames },
+			"Whether notifications say from whom something is, and how a file is called. While off a request can't be answered in its notification."),
 		number("max-waiting", 32, 1, 10_000,
 			func(p *Policy) *int { return &p.MaxWaiting },
 			"How many strangers' requests wait at most. Further ones are told to try later."),
