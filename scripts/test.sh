@@ -32,6 +32,7 @@ need ip iproute2     # tests that need a network of their own
 need mkfs.xfs xfsprogs   # simulated power cuts, as root
 need mkfs.ext4 e2fsprogs # the same
 need chromium chromium   # the page, in a browser
+need dbus-daemon dbus-daemon # the tray, on a bus of its own
 go version
 
 step gofmt
@@ -61,6 +62,7 @@ scripts/models.sh
 step builds without cgo
 CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /dev/null ./cmd/contactsctl
 CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /dev/null ./cmd/contactsd
+CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /dev/null ./cmd/contacts-tray
 
 step "fuzz, $fuzztime each"
 log=$(mktemp)

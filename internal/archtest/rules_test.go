@@ -49,8 +49,18 @@ var inside = []struct {
 		"the page speaks through client only, like any other program"},
 	{"internal/home", nil,
 		"where a home is, both the daemon and its clients must know"},
-	{"cmd/contactsctl", []string{"api", "api/contacts/...", "client", "contact", "internal/home"},
+	{"internal/legible", nil,
+		"how text of others is shown depends on nobody"},
+	{"internal/browse", nil,
+		"a browser is opened for whoever asks"},
+	{"desktop/bus", nil,
+		"the desktop knows nothing of contacts"},
+	{"desktop", []string{"api", "api/contacts/...", "client", "desktop/bus", "internal/legible"},
+		"the tray speaks through client only, like any other program"},
+	{"cmd/contactsctl", []string{"api", "api/contacts/...", "client", "contact", "internal/browse", "internal/home", "internal/legible"},
 		"the CLI speaks through client only"},
+	{"cmd/contacts-tray", []string{"client", "desktop", "desktop/bus", "internal/browse", "internal/home", "internal/legible"},
+		"the tray speaks through client only"},
 	{"cmd/contactsd", []string{"..."},
 		"the daemon wires everything"},
 	{"internal/...", []string{"..."},
@@ -76,7 +86,8 @@ var outside = []struct {
 	{"github.com/boombuler/", []string{"cmd/contactsctl", "web"}, "a QR code is drawn for whoever looks, at a terminal or the page"},
 	{"github.com/gtank/ristretto255", []string{"pairing"}, "one place does the PAKE"},
 	{"lukechampine.com/blake3", []string{"file", "internal/bench"}, "one place verifies what is received; the bench measures beside it"},
-	{"github.com/spf13/", []string{"cmd/contactsctl", "cmd/contactsd"}, "flags belong to commands"},
+	{"github.com/godbus/", []string{"desktop/bus", "internal/bustest"}, "one place speaks to the desktop, and one stands in for it"},
+	{"github.com/spf13/", []string{"cmd/contactsctl", "cmd/contactsd", "cmd/contacts-tray"}, "flags belong to commands"},
 	{"github.com/BurntSushi/toml", []string{"cmd/contactsd"}, "the configuration file belongs to the daemon's command"},
 	{"github.com/fxamacker/cbor", []string{"internal/codec"}, "there is one dialect of CBOR"},
 	{"filippo.io/edwards25519", []string{"contact"}, "curve points are judged once, as an ODID is made"},
@@ -93,6 +104,9 @@ var closed = []struct {
 	{"cmd/contactsctl", "go.etcd.io/bbolt", "the CLI never touches the store, the daemon owns it"},
 	{"cmd/contactsctl", module + "/store", "the CLI never touches the store, the daemon owns it"},
 	{"cmd/contactsctl", module + "/identity", "the CLI never touches the key"},
+	{"cmd/contacts-tray", "github.com/libp2p/", "the tray stays small"},
+	{"cmd/contacts-tray", "go.etcd.io/bbolt", "the tray never touches the store, the daemon owns it"},
+	{"cmd/contacts-tray", module + "/identity", "the tray never touches the key"},
 	{"client", "github.com/libp2p/", "other programs link the client"},
 	{"client", "go.etcd.io/bbolt", "other programs link the client"},
 	{"contact", "net/http", "the domain has no I/O"},
@@ -183,7 +197,7 @@ func TestFeaturesMeetOnlyInNode(t *testing.T) {
 }
 
 func TestToolsOfTestsAreNotShipped(t *testing.T) {
-	shipped := []string{"cmd/contactsd", "cmd/contactsctl"}
+	shipped := []string{"cmd/contactsd", "cmd/contactsctl", "cmd/contacts-tray"}
 	for _, p := range packages(t) {
 		for _, imp := range p.Imports {
 			switch in, _ := strings.CutPrefix(imp, module+"/"); {
