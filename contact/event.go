@@ -1,5 +1,7 @@
 package contact
 
+import "contactsd/internal/codec"
+
 // Event is a durable change as the journal keeps it and clients see it. It is
 // written in the transaction of the change it tells. Which fields are set
 // depends on the type; Detail never holds a secret or a message's text.
@@ -41,3 +43,15 @@ const (
 	FileState        EventType = "file.state"
 	FileCleared      EventType = "file.cleared" // out of the list; State what it was
 )
+
+// AppendCBOR implements codec.Appender.
+func (e Event) AppendCBOR(b []byte) []byte {
+	m := codec.BeginMap(b, 64+len(e.Type)+len(e.ID)+len(e.State)+len(e.Detail))
+	m.Text(1, string(e.Type))
+	m.Int(2, e.At)
+	m.Bytes(3, e.Contact[:])
+	m.OptText(4, e.ID)
+	m.OptText(5, e.State)
+	m.OptText(6, e.Detail)
+	return m.End()
+}

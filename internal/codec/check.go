@@ -7,14 +7,17 @@ import (
 	"unicode/utf8"
 )
 
-// Major types of RFC 8949, section 3.1, that the check tells apart.
+// Major types of RFC 8949, section 3.1, and a simple value of section 3.3.
 const (
 	majorUnsigned = 0
+	majorNegative = 1
 	majorBytes    = 2
 	majorText     = 3
 	majorList     = 4
 	majorMap      = 5
 	majorTag      = 6
+
+	simpleTrue = 0xf5
 )
 
 var errCut = errors.New("CBOR ends within an item")

@@ -56,11 +56,20 @@ var load = sync.OnceValue(func() modes {
 })
 
 // Marshal encodes v deterministically.
-func Marshal(v any) ([]byte, error) { return load().enc.Marshal(v) }
+func Marshal(v any) ([]byte, error) {
+	if a, ok := v.(Appender); ok {
+		return a.AppendCBOR(nil), nil
+	}
+	return load().enc.Marshal(v)
+}
 
 // MarshalTo is Marshal that appends to a buffer. After an error the buffer holds
 // nothing new.
 func MarshalTo(b *bytes.Buffer, v any) error {
+	if a, ok := v.(Appender); ok {
+		b.Write(a.AppendCBOR(b.AvailableBuffer()))
+		return nil
+	}
 	n := b.Len()
 	err := load().enc.MarshalToBuffer(v, b)
 	if err != nil {
