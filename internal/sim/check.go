@@ -143,14 +143,6 @@ func (w *world) disagreements() (list []Violation) {
 	return list
 }
 
-// called compares what b calls a with what a calls itself.
-func (w *world) called(a, b *host, v contact.View, wrong complain) {
-	c, err := b.up().Relation.Get(a.self())
-	if name := a.up().Name(); v.Status == contact.StatusAccepted && (err != nil || c.Name != name) {
-		wrong("name", "%s calls itself %q, and is called %q by %s, %v", a.name, name, c.Name, b.name, err)
-	}
-}
-
 type complain func(invariant, format string, args ...any)
 
 func (w *world) trust(a, b *host, v, u contact.View, wrong complain) {

@@ -8,9 +8,9 @@
 // # What happens
 //
 // Users pair, add by ODID, remove, add again, block, unblock, withdraw permissions,
-// ask for some, accept, reject and take back requests, choose who may ask, rename
-// themselves, set their presence, send, cancel and check what others hold of them.
-// The network has links of their own latency, jitter and loss, which a stream shows
+// ask for some, accept, reject and take back requests, choose who may ask, rename and
+// describe themselves, look at profiles, set their presence, send, cancel and check
+// what others hold of them. The network has links of their own latency, jitter and loss, which a stream shows
 // as delay, so that streams overtake each other; some are as slow and short-lived as
 // those over a relay. Links are cut, one way or both, connections end or are doubled.
 // Devices stop, or crash at a frame or commit of the seed's choice, and come back with
@@ -32,6 +32,8 @@
 //     waits was asked for, is counted, and has a place; nobody hears an answer that
 //     no user gave.
 //   - name: contacts know what a device calls itself.
+//   - profile: contacts keep what a device tells of itself now, who looks sees what it
+//     told then, and it tells nothing to whom it has removed or blocked.
 //   - trust: paired on one side is paired on the other, and came of a pairing.
 //   - lost, double, order, phantom: of each sender, a receiver holds exactly what
 //     was accepted, once, in order.

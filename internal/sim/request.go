@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"contactsd/contact"
-	"contactsd/profile"
 	"contactsd/relation"
 )
 
@@ -195,18 +194,6 @@ func (w *world) welcomes(a *host) {
 		})
 		w.agrees(a, b)
 	}
-}
-
-// rename gives a device another name.
-func rename(w *world, s Step, a, _ *host) bool {
-	l := a.up()
-	if l == nil || l.isDead() {
-		return false
-	}
-	name := fmt.Sprintf("%s %d", a.name, s.M)
-	_, err := l.Profile.Set(profile.Change{Name: &name})
-	w.did(l, err, "calls itself %s", name)
-	return true
 }
 
 // waiting looks at the requests that a device lists for its user.

@@ -31,6 +31,8 @@ const (
 	Withdraw
 	Policy
 	Rename
+	Describe
+	Look
 	Crash
 	Stop
 	Drop
@@ -87,6 +89,8 @@ var traits = [kinds]struct {
 	Withdraw:    {"take a request back", 2},
 	Policy:      {"choose who may ask", 2},
 	Rename:      {"rename itself", 2},
+	Describe:    {"describe itself", 2},
+	Look:        {"look at a profile", 3},
 	Crash:       {"crash", 8},
 	Stop:        {"stop", 3},
 	Drop:        {"drop", 4},
@@ -161,6 +165,10 @@ func (w *world) does(s Step) bool {
 		return setPolicy(w, s, a, b)
 	case Rename:
 		return rename(w, s, a, b)
+	case Describe:
+		return describe(w, s, a, b)
+	case Look:
+		return lookAt(w, s, a, b)
 	case Crash:
 		return crash(w, s, a, b)
 	case Stop:

@@ -11,6 +11,7 @@ import (
 	"contactsd/contact"
 	"contactsd/pairing"
 	"contactsd/presence"
+	"contactsd/profile"
 	"contactsd/relation"
 	"contactsd/transport"
 )
@@ -54,6 +55,7 @@ func (b *bans) is(banned bool) {
 // dealings are what one user lets another have, and what the other was given.
 type dealings struct {
 	any      bans // from the other's being off the list or blocked
+	shut     bans // from the other's having been removed or blocked: strangers may have more
 	presence bans
 	messages bans
 	keys     [][]byte // presence keys that were handed over
@@ -63,6 +65,7 @@ type dealings struct {
 // judge notes what a belief allows.
 func (d *dealings) judge(b *belief) {
 	d.any.is(!b.giving && !b.listed())
+	d.shut.is(!b.giving && len(b.running) == 0 && b.surely(func(s standing) bool { return s.blocked || s.gone }))
 	d.presence.is(!b.giving && !b.lets(contact.Presence))
 	d.messages.is(!b.giving && !b.lets(contact.Messages))
 }
@@ -93,6 +96,8 @@ func (w *world) tap(from, to contact.ODID, p transport.Protocol, b []byte) bool 
 			leaks = w.deals[i][j].presence.holds(time.Now())
 		case check.Protocol: // what is no question of its own is an answer
 			leaks = leaks && w.deals[i][j].asking == 0
+		case profile.Protocol: // the same, and strangers are answered
+			leaks = w.deals[i][j].shut.holds(time.Now()) && w.deals[i][j].asking == 0
 		}
 		w.mu.Unlock()
 		if leaks {

@@ -62,6 +62,7 @@ type world struct {
 	asks     [][][]asked // by user and by whom it asked
 	answers  [][]bool    // whether a user ever answered a request of the other
 	choices  []choice
+	told     []told
 	result   Result
 }
 
@@ -106,6 +107,7 @@ func newWorld(p Plan, dir string, verbose bool) (*world, error) {
 		w.deals = append(w.deals, make([]*dealings, p.Devices))
 		w.asks = append(w.asks, make([][]asked, p.Devices))
 		w.answers = append(w.answers, make([]bool, p.Devices))
+		w.told = append(w.told, told{})
 		w.choices = append(w.choices, choice{places: contact.DefaultPolicy().MaxWaiting})
 		for j := range p.Devices {
 			w.beliefs[i][j], w.posts[i][j], w.deals[i][j] = newBelief(), newPost(), &dealings{}
@@ -148,9 +150,11 @@ func (w *world) run() (Result, error) {
 	}
 	pass(time.Second)
 	for _, h := range w.hosts {
+		kept := w.tells(h, func(string, string) (string, string) { return h.name, "" })
 		if _, err := h.up().Profile.Set(profile.Change{Name: &h.name}); err != nil {
 			return w.result, err
 		}
+		kept()
 	}
 	w.relays()
 	for _, s := range w.plan.Steps {

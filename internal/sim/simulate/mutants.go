@@ -405,6 +405,16 @@ var mutants = []mutant{
 		Old: `	case p.Checks == Anyone, blocked`,
 		New: `	case p.Checks == Anyone, mutant("check-answers-anybody"), blocked`,
 	},
+	{
+		Name: "profile-for-the-blocked", File: "contact/allow.go",
+		Old: `audience == Anyone && !blocked && !p.Marks.Removed`,
+		New: `audience == Anyone && (!blocked && !p.Marks.Removed || mutant("profile-for-the-blocked"))`,
+	},
+	{
+		Name: "profile-fetched-once", File: "profile/wants.go",
+		Old: `known = row.Rev == rev`,
+		New: `known = row.Rev == rev || row.Rev > 0 && mutant("profile-fetched-once")`,
+	},
 }
 
 // helpers are functions that mutants call, by file.
