@@ -39,6 +39,7 @@ type person struct {
 	name string
 	id   *identity.Identity
 	path string
+	over func(*memnet.Device) node.Transport // what the node has of the network, all of it if nil
 
 	*node.Node
 	db   *store.DB
@@ -99,7 +100,11 @@ func (p *person) starts() {
 	db, err := store.Open(p.path, store.Options{}, node.Tables()...)
 	p.try(err)
 	link := p.net.Device(p.id.Self())
-	n, err := node.New(node.Config{DB: db, Identity: p.id, Transport: link, Neighbourhood: link})
+	var net node.Transport = link
+	if p.over != nil {
+		net = p.over(link)
+	}
+	n, err := node.New(node.Config{DB: db, Identity: p.id, Transport: net, Neighbourhood: link})
 	p.try(err)
 	link.SetMayDial(n.Relation.MayDial)
 	link.SetWhere(n.Relation.Where)
