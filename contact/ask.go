@@ -133,6 +133,9 @@ const (
 	Postpone
 	// Keep has it wait for the user.
 	Keep
+	// Displace has it wait for the user, in the place of the one that waits with the
+	// least work; of several such, the first.
+	Displace
 	// Welcome accepts it at once.
 	Welcome
 )
@@ -144,6 +147,8 @@ type Asker struct {
 	Removed bool
 	Waits   bool // an ask of it waits already, which the new one replaces
 	Today   int  // its asks that were taken within a day
+	Owes    bool // stamps are due for the ask, and it did not bring them
+	Bits    int  // of work in each stamp that it brought
 }
 
 // Crowd is the strangers that ask.
@@ -152,6 +157,7 @@ type Crowd struct {
 	Today    int  // whose asks were taken within a day
 	Welcomed int  // of these, accepted at once
 	Full     bool // there are as many untrusted contacts as may be
+	Weakest  int  // bits of work in the stamps of the one that waits with the least
 }
 
 // crowdADay is how many times MaxWaiting strangers' asks are taken a day. It
@@ -164,6 +170,7 @@ const crowdADay = 4
 //	who                                        policy      becomes
 //	a contact                                  any         kept
 //	blocked                                    any         discarded
+//	owes stamps                                any         discarded
 //	asked as often as it may today             any         discarded
 //	removed                                    any         kept
 //	a stranger                                 none        discarded
@@ -171,6 +178,7 @@ const crowdADay = 4
 //	a stranger, not MaxWaiting welcomed today,
 //	and there is room for a contact            any         welcome
 //	a stranger that waits, or there is a place else        kept
+//	a stranger with more work than the weakest else        displaces that
 //	a stranger                                 else        postponed
 //
 // Who was removed takes no place and is never postponed, and so gets the same as
@@ -179,7 +187,7 @@ func Admit(p Policy, a Asker, c Crowd) Admission {
 	switch {
 	case a.Listed:
 		return Keep
-	case a.Blocked, a.Today >= MaxAsksPerDay:
+	case a.Blocked, a.Owes, a.Today >= MaxAsksPerDay:
 		return Discard
 	case a.Removed:
 		return Keep
@@ -191,6 +199,8 @@ func Admit(p Policy, a Asker, c Crowd) Admission {
 		return Welcome
 	case a.Waits, c.Waiting < p.MaxWaiting:
 		return Keep
+	case a.Bits > c.Weakest:
+		return Displace
 	}
 	return Postpone
 }

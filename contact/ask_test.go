@@ -144,14 +144,14 @@ func TestCrossingAsksAreAcceptedInAnyOrder(t *testing.T) {
 func TestAdmit(t *testing.T) {
 	for _, policy := range []RequestPolicy{RequestsConfirm, RequestsAny, RequestsNone} {
 		p := Policy{Requests: policy, MaxWaiting: 2}
-		for bits := range 16 {
-			a := Asker{Listed: bits&1 != 0, Blocked: bits&2 != 0, Removed: bits&4 != 0, Waits: bits&8 != 0}
+		for bits := range 64 {
+			a := Asker{Listed: bits&1 != 0, Blocked: bits&2 != 0, Removed: bits&4 != 0, Waits: bits&8 != 0, Owes: bits&16 != 0, Bits: bits >> 5}
 			for a.Today = range MaxAsksPerDay + 1 {
 				for waiting := range 3 {
 					for _, today := range []int{0, crowdADay*2 - 1, crowdADay * 2} {
 						for welcomed := range 3 {
 							for _, full := range []bool{false, true} {
-								c := Crowd{waiting, today, welcomed, full}
+								c := Crowd{waiting, today, welcomed, full, 0}
 								if got, want := Admit(p, a, c), admission(p, a, c); got != want {
 									t.Fatalf("policy %s, %+v, %+v: %d, want %d", policy, a, c, got, want)
 								}
@@ -168,6 +168,9 @@ func TestAdmit(t *testing.T) {
 // gets something else.
 func admission(p Policy, a Asker, c Crowd) Admission {
 	is := Postpone
+	if a.Bits > 0 {
+		is = Displace
+	}
 	if a.Waits || c.Waiting < 2 {
 		is = Keep
 	}
@@ -183,7 +186,7 @@ func admission(p Policy, a Asker, c Crowd) Admission {
 	if a.Removed {
 		is = Keep
 	}
-	if a.Blocked || a.Today == 3 {
+	if a.Blocked || a.Owes || a.Today == 3 {
 		is = Discard
 	}
 	if a.Listed {

@@ -14,6 +14,7 @@ type Policy struct {
 	Requests       RequestPolicy
 	NotifyRequests bool
 	MaxWaiting     int // strangers whose requests wait
+	Stamps         int // zero bits of each stamp of a stranger's request, 0 for no stamps
 	Profile        Audience
 	Checks         Audience
 	HonourPart     bool
@@ -106,6 +107,9 @@ func Settings() []Setting {
 		number("max-waiting", 32, 1, 10_000,
 			func(p *Policy) *int { return &p.MaxWaiting },
 			"How many strangers' requests wait at most. Further ones are told to try later."),
+		number("stamps", 6, 0, MaxDifficultySet,
+			func(p *Policy) *int { return &p.Stamps },
+			"How much work a stranger's device has to do for a request, so that many requests cost much: each step up doubles it, and 6 is about a second in all. While many wait it rises by itself. 0 asks for none."),
 		choice("profile", []Audience{Anyone, ContactsOnly, Nobody}, Anyone,
 			func(p *Policy) *Audience { return &p.Profile },
 			"Who may read your profile: anyone who has your ODID and can reach this device, your contacts, or nobody. Who is blocked or was removed never may."),

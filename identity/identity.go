@@ -6,7 +6,10 @@ package identity
 
 import (
 	"crypto/ed25519"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -66,6 +69,20 @@ func (id Identity) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, id.odi
 
 // LogValue is the ODID.
 func (id Identity) LogValue() slog.Value { return slog.StringValue(id.odid.String()) }
+
+const receiptDomain = "contacts/receipt/1\x00"
+
+// Receipt returns what asker is given of an ask whose stamps were taken on a day, in days
+// since 1970. Nobody else can make it.
+func (id *Identity) Receipt(asker contact.ODID, ask contact.Digest, day uint64) (r contact.Receipt) {
+	h := hmac.New(sha256.New, id.key().Seed())
+	h.Write([]byte(receiptDomain))
+	h.Write(asker[:])
+	h.Write(ask[:])
+	h.Write(binary.BigEndian.AppendUint64(nil, day))
+	copy(r[:], h.Sum(nil))
+	return r
+}
 
 // SignStatement encodes and signs a statement of this device. It returns an
 // error for one of another author.
