@@ -20,6 +20,7 @@ import (
 	"contactsd/presence"
 	"contactsd/profile"
 	"contactsd/relation"
+	"contactsd/stamp"
 	"contactsd/store"
 	"contactsd/transport"
 )
@@ -41,6 +42,7 @@ type Config struct {
 	Transport     Transport
 	Neighbourhood transport.Neighbourhood // nil: no LAN to look around in
 	Files         string                  // folder for received files, absolute; may be empty
+	Work          stamp.Work              // what stamps are made of, stamp.Argon2 if nil
 	Log           *slog.Logger
 }
 
@@ -93,7 +95,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n.Relation, err = relation.New(relation.Config{
-		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Addresses: addresses, Log: cfg.Log,
+		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Addresses: addresses, Work: cfg.Work, Log: cfg.Log,
 		Policy: n.Policy, Name: n.Name, Profile: n.shownProfile, Charge: n.Credit.Charge,
 		Noticed: func(peer contact.ODID, rev uint64) { n.Profile.Noticed(peer, rev) },
 		Staged:  func(tx *store.Tx, peer contact.ODID) (bool, error) { return n.Pairing.Staged(tx, peer) },

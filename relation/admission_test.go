@@ -27,8 +27,8 @@ func TestThreeRequestsADay(t *testing.T) {
 		if out := a.open(); len(out) != 1 || !out[0].Told || out[0].Later {
 			t.Errorf("what was dropped is pending: %+v", out)
 		}
-		time.Sleep(24 * time.Hour)
-		a.halt() // a new day, and a new connection
+		time.Sleep(48 * time.Hour)
+		a.halt() // a new day, the receipt is over, and a new connection
 		a.start()
 		settle()
 		if list := b.requests(); len(list) != 1 || list[0].Wording != "May I? 4" {
@@ -48,11 +48,12 @@ func TestPolicyNone(t *testing.T) {
 		}
 		b.wasTold()
 		b.decides(func(p *contact.Policy) { p.Requests = contact.RequestsConfirm })
+		time.Sleep(48 * time.Hour) // the receipt is over
 		a.halt()
 		a.start()
 		settle()
 		if len(b.requests()) != 1 {
-			t.Error("the next time it comes it is heard")
+			t.Error("the next time it comes with stamps it is heard")
 		}
 	})
 }

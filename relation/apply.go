@@ -9,8 +9,20 @@ import (
 )
 
 // take applies what a peer said, in one transaction, and none if it is all known.
-// It says what becomes of a request in it.
-func (s *Service) take(peer contact.ODID, h heard) (is contact.Admission, err error) {
+// It says what becomes of a request in it, and what is to be told of its stamps.
+func (s *Service) take(peer contact.ODID, h heard) (t toll, is contact.Admission, err error) {
+	if t, err = s.toll(peer, h); err != nil {
+		return t, contact.Discard, err
+	}
+	is, err = s.hearContact(peer, h, t)
+	if err != nil || is == contact.Postpone {
+		s.desk.giveBack(t.payment)
+	}
+	return t, is, err
+}
+
+// hearContact is take for an ask with these stamps.
+func (s *Service) hearContact(peer contact.ODID, h heard, t toll) (is contact.Admission, err error) {
 	idle, leaps := false, false
 	err = s.cfg.DB.View(func(tx *store.Tx) error {
 		e, err := load(tx, peer)
@@ -29,7 +41,7 @@ func (s *Service) take(peer contact.ODID, h heard) (is contact.Admission, err er
 		return contact.Discard, err
 	}
 	err = s.cfg.DB.Update(func(tx *store.Tx) (err error) {
-		is, err = s.apply(tx, peer, h)
+		is, err = s.apply(tx, peer, h, t)
 		return err
 	})
 	if err == nil && len(h.Addresses) > 0 {
@@ -54,7 +66,7 @@ func news(e *entry, d details, h heard) bool {
 	return false
 }
 
-func (s *Service) apply(tx *store.Tx, peer contact.ODID, h heard) (is contact.Admission, err error) {
+func (s *Service) apply(tx *store.Tx, peer contact.ODID, h heard, t toll) (is contact.Admission, err error) {
 	blocked, err := s.Blocked(tx, peer)
 	if err != nil {
 		return is, err
@@ -85,7 +97,7 @@ func (s *Service) apply(tx *store.Tx, peer contact.ODID, h heard) (is contact.Ad
 	if err != nil || parted {
 		return is, err
 	}
-	if is, err = s.consider(tx, &e, h.Name); err != nil {
+	if is, err = s.consider(tx, &e, h.Name, t); err != nil {
 		return is, err
 	}
 	if e.listed() && len(h.Addresses) > 0 {

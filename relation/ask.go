@@ -98,6 +98,7 @@ func (s *Service) propose(tx *store.Tx, e *entry, st contact.Statement, opt AskO
 	if err != nil {
 		return st, err
 	}
+	tx.OnCommit(func() { s.minter.drop(e.peer) })
 	had := st.Grants
 	st = st.Propose(contact.Ask{ID: contact.AskID(id), Permissions: opt.Permissions, Wording: opt.Wording}, opt.OneWay)
 	return st, sentAsks.Put(tx, e.peer[:], sentAsk{ID: contact.AskID(id), At: tx.Now().UnixMilli(), Gave: st.Grants &^ had})

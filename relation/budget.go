@@ -99,6 +99,10 @@ func (s *Service) owes(peer contact.ODID) (yes bool) {
 		if yes = staged && !e.blocked() || contact.Unacknowledged(e.mine, e.row.Marks); yes || err != nil {
 			return err
 		}
+		a, open, err := s.openAsk(tx, &e)
+		if yes = open && a.Owes; yes || err != nil {
+			return err
+		}
 		yes, err = s.cfg.Owes(tx, peer)
 		return err
 	})

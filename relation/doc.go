@@ -21,8 +21,10 @@
 // statement, so a stranger that waits has a row in "relation/devices" too; there are
 // as many of them as Policy.MaxWaiting says, with those that took it back.
 // "relation/asks", keyed by ODID: a row for each device that was asked and has not
-// answered (sentAsk: when, what was granted with it). "relation/crowd", one row: how
+// answered (sentAsk: when, what was granted with it, what is owed for it). "relation/crowd", one row: how
 // many requests there are, and how many strangers' were taken today.
+//
+// "relation/paired", keyed by ODID: an empty row for each paired contact, to be counted.
 //
 // "relation/blocked", keyed by ODID: a row for each blocked device, contact or
 // not (block: when).
@@ -57,11 +59,22 @@
 //	opener ← {9: same}                     what it heard last. {} if either is not what the other
 //	                                       has: then the exchange follows on this stream
 //
+// With an ask of a device that is not listed come stamps (package stamp):
+//
+//	opener → {1: mine, …}                                  an ask, without stamps
+//	opener ← {2: yours, 6: later, 11: challenge}           what it is to be stamped for
+//	opener → {1: mine, …, 12: stamps}                      on the next stream, when they are made
+//	opener ← {2: yours, 13: receipt}                       they were taken
+//	opener → {1: mine, …, 13: receipt}                     each time from then on, while the ask is open
+//
+// What is answered depends on the ask, the stamps and how many strangers wait, never on
+// who asks (toll.go). A device that knows no stamps reads later, and asks again.
+//
 // full says that the opener ends the connection, for which it has no room. later
 // says that there is no place for the opener's ask: it tries again.
 // A signed statement is {1: bytes, 2: signature}. Addresses, what the device is
 // called and the revision of its profile are sent to listed contacts only. A stranger
 // gets its own statement back as yours, whatever it says, and later if it asks and
 // there is no place; nothing else. A removed and a blocked device get the same, and are
-// never told to come later.
+// never told to come later but with a challenge, or when there is no time for stamps.
 package relation

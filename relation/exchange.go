@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"contactsd/contact"
+	"contactsd/stamp"
 	"contactsd/store"
 	"contactsd/transport"
 )
@@ -33,6 +34,9 @@ type frame struct {
 	Held      *digest             `cbor:"8,keyasint,omitempty"` // brief: of what it heard last
 	Same      bool                `cbor:"9,keyasint,omitempty"` // answer to that: there is no news
 	Profile   uint64              `cbor:"10,keyasint,omitempty"`
+	Challenge *stamp.Challenge    `cbor:"11,keyasint,omitempty"` // what the receiver's ask has to be stamped for
+	Stamps    *stamp.Proof        `cbor:"12,keyasint,omitempty"` // of the sender's ask
+	Receipt   *contact.Receipt    `cbor:"13,keyasint,omitempty"` // of stamps that were taken: given, and shown again
 }
 
 func (f frame) check() error {
@@ -96,7 +100,10 @@ func (s *Service) say(peer contact.ODID) (saying, error) {
 		listed = e.listed()
 		f.shown = e.row.Profile
 		f.held, f.calm = e.row.Held, listed && !contact.Unacknowledged(e.mine, e.row.Marks)
-		return err
+		if err != nil || e.mine == nil || e.mine.Ask == nil {
+			return err
+		}
+		return s.show(tx, &e, &f.frame)
 	})
 	if err == nil && listed {
 		own := s.cfg.Addresses.Own()
@@ -163,20 +170,28 @@ func (s *Service) exchange(st transport.Stream, peer contact.ODID, full bool) er
 	if err != nil {
 		return err
 	}
-	if _, err := s.take(peer, h); err != nil {
+	t, is, err := s.take(peer, h)
+	if err != nil {
 		return err
 	}
 	s.cfg.Noticed(peer, h.Profile)
+	owed, err := s.owe(peer, out.frame, in)
+	if err != nil {
+		return err
+	}
 	now, err := s.say(peer)
 	if err != nil {
 		return err
 	}
 	last := frame{Yours: now.Yours}
+	t.tell(&last, is)
 	if !same(now.Mine, out.Mine) { // what the peer said ended a pairing, or undid something
 		last.Mine, last.Addresses, last.Name, last.Profile = now.Mine, now.Addresses, now.Name, now.Profile
 	}
 	switch {
-	case in.Later:
+	case owed:
+		return nil
+	case in.Later && in.Challenge == nil:
 		return ErrLater
 	case in.Mine == nil && last.Mine == nil:
 		return nil // nothing to acknowledge, and who answers a stranger has closed already
@@ -211,9 +226,10 @@ func (s *Service) answer(st transport.Stream) error {
 	if err != nil {
 		return err
 	}
+	var t toll
 	is := contact.Discard
 	if !done {
-		if is, err = s.hear(st.Peer(), in); err != nil {
+		if t, is, err = s.hear(st.Peer(), frame{}, in); err != nil {
 			return err
 		}
 	}
@@ -223,29 +239,33 @@ func (s *Service) answer(st transport.Stream) error {
 	if done {
 		return nil
 	}
-	return s.conclude(st, r, is)
+	return s.conclude(st, r, t, is)
 }
 
-// hear takes a frame of the peer. It says what became of a request in it.
-func (s *Service) hear(peer contact.ODID, in frame) (contact.Admission, error) {
+// hear takes a frame of the peer, which answers shown. It says what became of a
+// request in it.
+func (s *Service) hear(peer contact.ODID, shown, in frame) (toll, contact.Admission, error) {
 	h, err := s.verify(peer, in)
 	if err != nil {
-		return contact.Discard, err
+		return toll{}, contact.Discard, err
 	}
-	is, err := s.take(peer, h)
-	if err == nil {
-		s.cfg.Noticed(peer, h.Profile)
+	t, is, err := s.take(peer, h)
+	if err != nil {
+		return t, is, err
 	}
-	return is, err
+	s.cfg.Noticed(peer, h.Profile)
+	_, err = s.owe(peer, shown, in)
+	return t, is, err
 }
 
 // conclude tells the peer all it may know, and takes what it says to that.
-func (s *Service) conclude(st transport.Stream, r *transport.FrameReader, is contact.Admission) error {
+func (s *Service) conclude(st transport.Stream, r *transport.FrameReader, t toll, is contact.Admission) error {
 	out, err := s.say(st.Peer())
 	if err != nil {
 		return err
 	}
-	out.Later = is == contact.Postpone
+	shown := out.frame
+	t.tell(&out.frame, is)
 	if err := transport.WriteFrame(st, out.frame, maxFrame); err != nil {
 		return err
 	}
@@ -255,7 +275,7 @@ func (s *Service) conclude(st transport.Stream, r *transport.FrameReader, is con
 	} else if err != nil {
 		return err
 	}
-	_, err = s.hear(st.Peer(), in)
+	_, _, err = s.hear(st.Peer(), shown, in)
 	return err
 }
 

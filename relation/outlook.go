@@ -14,11 +14,12 @@ type Outlook struct {
 	Told  bool // it holds the newest that this device says of it
 	Due   bool // there is a reason to reach it: MayDial
 
-	Trying bool      // an exchange is under way
-	Failed int       // attempts that failed in a row
-	Last   time.Time // when the last of them ended
-	Err    error     // of the last of them
-	Next   time.Time // when the next attempt is due, zero if none is planned
+	Minting *Minting  // stamps are made for the request to it
+	Trying  bool      // an exchange is under way
+	Failed  int       // attempts that failed in a row
+	Last    time.Time // when the last of them ended
+	Err     error     // of the last of them
+	Next    time.Time // when the next attempt is due, zero if none is planned
 }
 
 // Outlook returns how it stands with a device.
@@ -28,6 +29,16 @@ func (s *Service) Outlook(peer contact.ODID) (Outlook, error) {
 		e, err := load(tx, peer)
 		o.Heard = e.theirs != nil || e.row.Marks.TheirsSeq > 0
 		o.Told = e.mine != nil && !contact.Unacknowledged(e.mine, e.row.Marks)
+		if err != nil {
+			return err
+		}
+		a, open, err := s.openAsk(tx, &e)
+		if open && a.Owes {
+			o.Told = false
+			if p, ok := s.minter.progress(peer); ok {
+				o.Minting = &p
+			}
+		}
 		return err
 	})
 	o.Due = s.MayDial(peer)

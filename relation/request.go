@@ -22,6 +22,7 @@ type request struct {
 	Digest    contact.Digest `cbor:"3,keyasint"` // of the ask
 	Name      string         `cbor:"4,keyasint,omitempty"`
 	Stranger  bool           `cbor:"5,keyasint,omitempty"` // it takes one of the places
+	Bits      int            `cbor:"7,keyasint,omitempty"` // of work in each of its stamps
 	Withdrawn bool           `cbor:"6,keyasint,omitempty"` // taken back: the row counts what it asked today, until somebody needs the place
 }
 
@@ -38,6 +39,10 @@ type sentAsk struct {
 	ID   contact.AskID       `cbor:"1,keyasint"`
 	At   int64               `cbor:"2,keyasint"` // Unix milliseconds
 	Gave contact.Permissions `cbor:"3,keyasint"` // granted with the ask alone
+
+	Ordered int              `cbor:"4,keyasint,omitempty"` // times that stamps were made for it
+	Owes    bool             `cbor:"5,keyasint,omitempty"` // the device wants stamps, and has not taken any
+	Receipt *contact.Receipt `cbor:"6,keyasint,omitempty"` // of those that it took
 }
 
 func (a sentAsk) id() string { return uuid.UUID(a.ID).String() }
@@ -195,6 +200,7 @@ func (s *Service) trackSent(tx *store.Tx, e *entry) (gave contact.Permissions, e
 	if err := sentAsks.Delete(tx, e.peer[:]); err != nil {
 		return 0, err
 	}
+	tx.OnCommit(func() { s.minter.drop(e.peer) })
 	return a.Gave, tellRequest(tx, became, e.peer, a.id(), outgoing, "")
 }
 
@@ -299,7 +305,7 @@ func makePlace(tx *store.Tx, places int) error {
 // consider decides about the ask in the statement of e's device, which is new in e
 // and not saved. It changes nothing if the ask is discarded or postponed, or there is
 // none that is new; an ask that is kept or welcomed is on its list, or accepted.
-func (s *Service) consider(tx *store.Tx, e *entry, name string) (contact.Admission, error) {
+func (s *Service) consider(tx *store.Tx, e *entry, name string, t toll) (contact.Admission, error) {
 	d, asks := e.asksNow()
 	if !asks {
 		return contact.Discard, nil
@@ -323,11 +329,24 @@ func (s *Service) consider(tx *store.Tx, e *entry, name string) (contact.Admissi
 	}
 	known := asksOf(e, tx.Now())
 	policy := s.cfg.Policy()
+	var weakest store.Row[request]
+	if t.bits > 0 && c.Strangers >= uint64(policy.MaxWaiting) {
+		if weakest, err = weakestRequest(tx); err != nil {
+			return contact.Discard, err
+		}
+	}
 	is := contact.Admit(policy,
-		contact.Asker{Listed: e.listed(), Blocked: e.blocked(), Removed: e.row.Marks.Removed, Waits: waits && was.Stranger, Today: known.Taken},
-		contact.Crowd{Waiting: int(c.Strangers), Today: int(c.Taken), Welcomed: int(c.Welcomed), Full: untrusted >= limit})
-	if is != contact.Keep && is != contact.Welcome {
+		contact.Asker{Listed: e.listed(), Blocked: e.blocked(), Removed: e.row.Marks.Removed, Waits: waits && was.Stranger, Today: known.Taken, Owes: t.owes(), Bits: t.bits},
+		contact.Crowd{Waiting: int(c.Strangers), Today: int(c.Taken), Welcomed: int(c.Welcomed), Full: untrusted >= limit, Weakest: weakest.Value.Bits})
+	if is != contact.Keep && is != contact.Displace && is != contact.Welcome {
 		return is, nil
+	}
+	if is == contact.Displace {
+		if err := s.displace(tx, weakest); err != nil {
+			return is, err
+		}
+		c.count(weakest.Value, ^uint64(0)) // as it is in the row now
+		is = contact.Keep
 	}
 	stranger := !e.listed() && !e.row.Marks.Removed
 	if !e.listed() {
@@ -343,7 +362,7 @@ func (s *Service) consider(tx *store.Tx, e *entry, name string) (contact.Admissi
 			return is, err
 		}
 	}
-	return is, s.admit(tx, e, request{At: tx.Now().UnixMilli(), Digest: d, Name: name, Stranger: stranger}, is, policy)
+	return is, s.admit(tx, e, request{At: tx.Now().UnixMilli(), Digest: d, Name: name, Stranger: stranger, Bits: t.bits}, is, policy)
 }
 
 // asksOf returns what counts of the asks of e's device.

@@ -24,6 +24,8 @@ type Request struct {
 	At          time.Time // when it was heard or asked
 	Told        bool      // the device holds it
 	Later       bool      // the device had no place for it; it is asked again
+	Working     bool      // stamps are made for it
+	Minting     Minting   // how far they are
 }
 
 // Requests returns the requests that wait here, or those that others have yet to
@@ -38,6 +40,9 @@ func (s *Service) Requests(incoming bool) (list []Request, err error) {
 		return err
 	})
 	for i, r := range list {
+		if !incoming {
+			list[i].Minting, list[i].Working = s.minting(r)
+		}
 		list[i].Later = !incoming && errors.Is(s.keeper.outlook(r.ODID).Err, ErrLater)
 	}
 	slices.SortFunc(list, func(a, b Request) int {
@@ -107,7 +112,7 @@ func sent(tx *store.Tx) (list []Request, err error) {
 }
 
 func sentRequest(tx *store.Tx, e *entry, a sentAsk) (r Request, err error) {
-	r = Request{ID: a.id(), ODID: e.peer, Contact: e.listed(), At: time.UnixMilli(a.At), Told: e.mine != nil && !contact.Unacknowledged(e.mine, e.row.Marks)}
+	r = Request{ID: a.id(), ODID: e.peer, Contact: e.listed(), At: time.UnixMilli(a.At), Told: e.mine != nil && !contact.Unacknowledged(e.mine, e.row.Marks) && !a.Owes}
 	if e.mine != nil && e.mine.Ask != nil {
 		r.Wording, r.Permissions = e.mine.Ask.Wording, e.mine.Ask.Permissions
 	}

@@ -9,6 +9,7 @@ import (
 
 	"contactsd/contact"
 	"contactsd/identity"
+	"contactsd/stamp"
 	"contactsd/store"
 	"contactsd/transport"
 )
@@ -33,6 +34,8 @@ type Config struct {
 	Network   transport.Network
 	Addresses transport.Addresses
 	Log       *slog.Logger
+	// Work is what stamps are made of, stamp.Argon2 if nil.
+	Work stamp.Work
 
 	// Policy returns what the user decided, contact.DefaultPolicy if nil.
 	Policy func() contact.Policy
@@ -76,6 +79,8 @@ type Service struct {
 	log    *slog.Logger
 	inbox  *inbox
 	keeper *keeper
+	desk   *desk
+	minter *minter
 	roster roster
 
 	usedMu sync.Mutex
@@ -89,6 +94,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Work == nil {
+		cfg.Work = stamp.Argon2{}
 	}
 	if cfg.Policy == nil {
 		cfg.Policy = contact.DefaultPolicy
@@ -127,7 +135,8 @@ func New(cfg Config) (*Service, error) {
 		cfg.Owes = func(*store.Tx, contact.ODID) (bool, error) { return false, nil }
 	}
 	s := &Service{cfg: cfg, self: cfg.Identity.Self(), log: cfg.Log, inbox: newInbox(), used: make(map[contact.ODID]time.Time)}
-	s.keeper = newKeeper(s)
+	s.keeper, s.desk = newKeeper(s), newDesk(cfg.Work)
+	s.minter = newMinter(s.self, cfg.Work, func(peer contact.ODID) { s.inbox.put(notice{peer, said}) })
 	s.roster.drop = time.AfterFunc(rosterIdle, s.roster.forget)
 	s.roster.drop.Stop() // until there is one
 	if err := s.index(); err != nil {

@@ -9,7 +9,8 @@ import (
 // answerStranger acknowledges what a stranger says. A new request of it may be kept
 // (consider); else nothing is, for a device that is not listed can't make this one
 // store anything. It hears the same whether its request waits, is dropped, or it is
-// blocked; only if all places are taken it is told to come later, and if requests
+// blocked: a challenge while it owes stamps (toll.go), then a receipt. Only if all
+// places are taken it is told to come later, and if requests
 // are accepted at once it is a contact and hears what contacts hear.
 //
 // The other exception is proof, signed by this device itself, that it once said
@@ -31,14 +32,21 @@ func (s *Service) answerStranger(st transport.Stream) error {
 	if out.Mine, err = s.remind(peer, h); err != nil {
 		return err
 	}
-	is, err := s.hearStranger(peer, h)
+	t, err := s.toll(peer, h)
+	if err != nil {
+		return err
+	}
+	is, err := s.hearStranger(peer, h, t)
+	if err != nil || is == contact.Postpone {
+		s.desk.giveBack(t.payment)
+	}
 	if err != nil {
 		return err
 	}
 	if is == contact.Welcome {
-		return s.conclude(st, r, is)
+		return s.conclude(st, r, t, is)
 	}
-	out.Later = is == contact.Postpone
+	t.tell(&out, is)
 	return transport.WriteFrame(st, out, maxFrame)
 }
 
@@ -76,13 +84,13 @@ func (s *Service) remind(peer contact.ODID, h heard) (mine *contact.Signed, err 
 
 // hearStranger takes the request of a device that is not listed, or that it took
 // it back. It says what becomes of a request; Discard also if there is none.
-func (s *Service) hearStranger(peer contact.ODID, h heard) (is contact.Admission, err error) {
+func (s *Service) hearStranger(peer contact.ODID, h heard, t toll) (is contact.Admission, err error) {
 	if h.mine == nil {
 		return contact.Discard, nil
 	}
 	idle := false
 	err = s.cfg.DB.View(func(tx *store.Tx) error {
-		e, fresh, err := s.said(tx, peer, h)
+		e, fresh, err := s.said(tx, peer, h, t)
 		if err != nil {
 			return err
 		}
@@ -96,7 +104,7 @@ func (s *Service) hearStranger(peer contact.ODID, h heard) (is contact.Admission
 	}
 	err = s.cfg.DB.Update(func(tx *store.Tx) error {
 		is = contact.Discard
-		e, fresh, err := s.said(tx, peer, h)
+		e, fresh, err := s.said(tx, peer, h, t)
 		if err != nil || !fresh {
 			return err
 		}
@@ -105,7 +113,7 @@ func (s *Service) hearStranger(peer contact.ODID, h heard) (is contact.Admission
 			e.row.Addresses = h.Addresses
 		}
 		if _, asks := e.asksNow(); asks {
-			if is, err = s.consider(tx, &e, h.Name); err != nil || is == contact.Discard || is == contact.Postpone {
+			if is, err = s.consider(tx, &e, h.Name, t); err != nil || is == contact.Discard || is == contact.Postpone {
 				return err
 			}
 			if is == contact.Welcome {
@@ -125,12 +133,17 @@ func (s *Service) hearStranger(peer contact.ODID, h heard) (is contact.Admission
 }
 
 // said returns the entry of a device with the statement that it says now, which is
-// not saved; fresh is false if it is not newer than the one held.
-func (s *Service) said(tx *store.Tx, peer contact.ODID, h heard) (e entry, fresh bool, err error) {
+// not saved; fresh is false if it is not newer than the one held, nor one whose stamps
+// come only now.
+func (s *Service) said(tx *store.Tx, peer contact.ODID, h heard, t toll) (e entry, fresh bool, err error) {
 	if e, err = load(tx, peer); err != nil || e.blocked() || e.listed() {
 		return e, false, err
 	}
-	if contact.Judge(e.row.Theirs, e.row.Marks, *h.Mine, *h.mine) != contact.Fresh {
+	switch contact.Judge(e.row.Theirs, e.row.Marks, *h.Mine, *h.mine) {
+	case contact.Fresh:
+	case contact.Same:
+		return e, t.state == tollPaid, nil
+	default:
 		return e, false, nil
 	}
 	e.row.Theirs, e.theirs = h.Mine, h.mine

@@ -78,6 +78,7 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 	})
 	defer cancel()
+	k.workers.Go(func() { s.minter.run(ctx) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

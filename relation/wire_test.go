@@ -12,6 +12,7 @@ import (
 	"contactsd/contact"
 	"contactsd/identity"
 	"contactsd/internal/codec"
+	"contactsd/stamp"
 	"contactsd/store"
 	"contactsd/transport"
 	"contactsd/transport/memnet"
@@ -42,6 +43,14 @@ func TestGoldenBytes(t *testing.T) {
 		{"frame with a name", frame{Name: "n"}, "a105616e"},
 		{"frame with a profile", frame{Profile: 1_700_000_000_001}, "a10a1b0000018bcfe56801"},
 		{"frame without a place", frame{Yours: signed, Later: true}, "a202a201410102410206f5"},
+		{"frame with a challenge", frame{Later: true, Challenge: &stamp.Challenge{Version: 1, At: 2, Bits: 6, Count: 3, Seal: stamp.Seal{9}}},
+			"a206f50ba5010102020306040305" + "5009" + strings.Repeat("00", 15)},
+		{"frame with stamps", frame{Stamps: &stamp.Proof{Challenge: stamp.Challenge{Version: 1, At: 2, Bits: 6, Count: 3, Seal: stamp.Seal{9}}, Nonces: []uint64{1, 2, 3}}},
+			"a10ca201a5010102020306040305" + "5009" + strings.Repeat("00", 15) + "0283010203"},
+		{"frame with a receipt", frame{Receipt: &contact.Receipt{9}}, "a10d5009" + strings.Repeat("00", 15)},
+		{"stamped request", request{Bits: 6}, "a40150" + strings.Repeat("00", 16) + "02000358" + "20" + strings.Repeat("00", 32) + "0706"},
+		{"sent ask with a receipt", sentAsk{ID: contact.AskID{1}, At: 5, Ordered: 2, Owes: true, Receipt: &contact.Receipt{9}},
+			"a6015001" + strings.Repeat("00", 15) + "02050380" + "0402" + "05f5" + "065009" + strings.Repeat("00", 15)},
 		{"brief frame", frame{Said: &digest{7}, Held: &digest{8}}, "a2075007" + strings.Repeat("00", 15) + "085008" + strings.Repeat("00", 15)},
 		{"answer to a brief frame", frame{Same: true}, "a109f5"},
 		{"what a device said", device{Held: &digest{7}}, "a203a0075007" + strings.Repeat("00", 15)},
@@ -94,6 +103,13 @@ func (s *talker) Reset() error                { return nil }
 func (s *talker) SetDeadline(time.Time) error { return nil }
 func (s *talker) Peer() contact.ODID          { return s.peer }
 
+// free is the default policy, but that asks need no stamps.
+func free() contact.Policy {
+	p := contact.DefaultPolicy()
+	p.Stamps = 0
+	return p
+}
+
 func newTestService(t testing.TB, id *identity.Identity) *Service {
 	t.Helper()
 	db, err := store.Open(filepath.Join(t.TempDir(), "store"), store.Options{NoSync: true}, Tables()...)
@@ -102,7 +118,7 @@ func newTestService(t testing.TB, id *identity.Identity) *Service {
 	}
 	t.Cleanup(func() { db.Close() })
 	link := memnet.New(memnet.Options{}).Device(id.Self())
-	s, err := New(Config{DB: db, Identity: id, Network: link, Addresses: link})
+	s, err := New(Config{DB: db, Identity: id, Network: link, Addresses: link, Policy: free})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +208,7 @@ func TestStrangersHearTheSame(t *testing.T) {
 			} {
 				s := newTestService(t, self)
 				prepare(s)
-				policy := contact.DefaultPolicy()
+				policy := free()
 				policy.MaxWaiting = 1
 				s.cfg.Policy = func() contact.Policy { return policy }
 				if tt.crowded {

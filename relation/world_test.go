@@ -2,6 +2,7 @@ package relation_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"os"
 	"path/filepath"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"contactsd/contact"
 	"contactsd/identity"
 	"contactsd/relation"
+	"contactsd/stamp"
 	"contactsd/store"
 	"contactsd/transport"
 	"contactsd/transport/memnet"
@@ -37,6 +39,7 @@ type device struct {
 	done   sync.WaitGroup
 	staged staged
 	till   till
+	work   stamp.Work
 	budget int // of connections, 64 if 0
 	policy atomic.Pointer[contact.Policy]
 	name   atomic.Pointer[string]
@@ -75,6 +78,19 @@ func (s *staged) drop(peer contact.ODID, until time.Time) {
 	}
 }
 
+// quick is work that costs nothing.
+type quick struct{}
+
+// slow is work that takes 100 ms for a hash.
+type slow struct{}
+
+func (slow) Sum(text []byte) stamp.Sum {
+	time.Sleep(100 * time.Millisecond)
+	return sha256.Sum256(text)
+}
+
+func (quick) Sum(text []byte) stamp.Sum { return sha256.Sum256(text) }
+
 func newWorld(t *testing.T) *world {
 	return &world{t, memnet.New(memnet.Options{Latency: time.Millisecond})}
 }
@@ -87,7 +103,7 @@ func (w *world) device(name byte) *device {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	d := &device{t: w.t, w: w, id: id, path: filepath.Join(w.t.TempDir(), "store")}
+	d := &device{t: w.t, w: w, id: id, work: quick{}, path: filepath.Join(w.t.TempDir(), "store")}
 	d.decides(func(*contact.Policy) {})
 	d.called("device " + string(name))
 	d.start()
@@ -103,7 +119,7 @@ func (d *device) start() {
 	}
 	d.db, d.link = db, d.w.net.Device(d.id.Self())
 	s, err := relation.New(relation.Config{
-		DB: db, Identity: d.id, Network: d.link, Addresses: d.link, Charge: d.till.charge,
+		DB: db, Identity: d.id, Network: d.link, Addresses: d.link, Charge: d.till.charge, Work: d.work,
 		Budget: d.budget, Disconnect: d.link.Disconnect,
 		Policy: func() contact.Policy { return *d.policy.Load() },
 		Name:   func() string { return *d.name.Load() },

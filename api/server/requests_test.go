@@ -15,7 +15,7 @@ import (
 // asked has so many strangers ask u.
 func (u *user) asked(many int) (odids []string) {
 	u.t.Helper()
-	if err := u.node.SetPolicy(map[string]string{"max-waiting": "10000"}); err != nil {
+	if err := u.node.SetPolicy(map[string]string{"max-waiting": "10000", "stamps": "0"}); err != nil {
 		u.t.Fatal(err)
 	}
 	for n := range uint32(many) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"contactsd/client"
 	"contactsd/identity"
 	"contactsd/node"
+	stamps "contactsd/stamp"
 	"contactsd/store"
 	"contactsd/transport/memnet"
 )
@@ -84,7 +86,7 @@ func (u *user) start() {
 		u.t.Fatal(err)
 	}
 	dev := u.net.Device(u.id.Self())
-	n, err := node.New(node.Config{DB: db, Identity: u.id, Transport: dev, Neighbourhood: dev, Log: u.log})
+	n, err := node.New(node.Config{DB: db, Identity: u.id, Transport: dev, Neighbourhood: dev, Work: quick{}, Log: u.log})
 	if err != nil {
 		u.t.Fatal(err)
 	}
@@ -219,3 +221,8 @@ func fails(t *testing.T, err error, reason string) {
 		t.Errorf("reason %q, want %q (%v)", got, reason, err)
 	}
 }
+
+// quick is work for stamps that costs nothing.
+type quick struct{}
+
+func (quick) Sum(text []byte) stamps.Sum { return sha256.Sum256(text) }

@@ -42,7 +42,7 @@ func stranger(n uint32) (*identity.Identity, error) {
 }
 
 // Ask opens an exchange of the nth stranger with the device of s, which is self, and
-// asks for permissions with a wording.
+// asks for permissions with a wording, without stamps.
 func Ask(ctx context.Context, s *relation.Service, self contact.ODID, n uint32, want contact.Permissions, wording string) error {
 	id, err := stranger(n)
 	if err != nil {

@@ -76,7 +76,7 @@ func (b *bench) ask(ctx context.Context, name string) error {
 		return err
 	}
 	err = offline(h.Store, id, func(n *node.Node) error {
-		if err := n.SetPolicy(map[string]string{"max-waiting": fmt.Sprint(manyRequests)}); err != nil {
+		if err := n.SetPolicy(map[string]string{"max-waiting": fmt.Sprint(manyRequests), "stamps": "0"}); err != nil {
 			return err
 		}
 		return each(manyRequests, fillers, func(i int) error {

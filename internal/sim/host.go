@@ -125,7 +125,7 @@ func (h *host) start() error {
 	if h.w.verbose {
 		log = slog.New(logTo{h.w.line, h.name})
 	}
-	l.Node, err = node.New(node.Config{DB: db, Identity: h.id, Transport: l.link, Neighbourhood: l.link, Log: log})
+	l.Node, err = node.New(node.Config{DB: db, Identity: h.id, Transport: l.link, Neighbourhood: l.link, Work: quick{}, Log: log})
 	if err != nil {
 		return errors.Join(fmt.Errorf("%s does not start: %w", h.name, err), db.Close())
 	}
