@@ -32,8 +32,12 @@ func (s credits) GetCredits(_ context.Context, _ *contactsv1.GetCreditsRequest) 
 		Untrusted:      uint32(untrusted),
 		MaxUntrusted:   uint32(limit),
 	}
+	each := s.node.Relation.Calibrate().Seconds()
+	r.StampSeconds = each * float64(int(1)<<contact.DefaultPolicy().Stamps)
 	for _, a := range contact.Acts() {
-		r.Prices = append(r.Prices, &contactsv1.Price{Act: a.String(), Credits: uint32(a.Price()), Waits: a.Waits()})
+		p := &contactsv1.Price{Act: a.String(), Credits: uint32(a.Price()), Waits: a.Waits(), Stamps: uint32(a.Stamps())}
+		p.Seconds = r.StampSeconds * float64(p.Stamps)
+		r.Prices = append(r.Prices, p)
 	}
 	return r, nil
 }

@@ -114,6 +114,7 @@ func (s *Server) metrics() ([]family, error) {
 	list = append(list, s.connectionMetrics()...)
 	list = append(list, s.streamMetrics(), s.sessionMetrics(), s.presenceMetrics())
 	list = append(list, s.gossipMetrics()...)
+	list = append(list, s.stampMetrics()...)
 	list = append(list, s.counts.family())
 	return append(list, s.processMetrics()...), nil
 }
@@ -175,6 +176,17 @@ func (s *Server) gossipMetrics() []family {
 		gauge("gossip_links", "Connected contacts that presence is passed on with.", float64(links)),
 		counter("gossip_beacons_total", "Presence beacons that came through others, and that were passed on.",
 			of(n.Taken, "step", "taken"), of(n.Known, "step", "known"), of(n.Passed, "step", "passed")),
+	}
+}
+
+func (s *Server) stampMetrics() []family {
+	n := s.node.Relation.Stamps()
+	return []family{
+		counter("stamps_made_total", "Stamps that were made for this device's requests.", of(n.Made)),
+		counter("stamp_hashes_total", "Hashes that making them took: the work that was spent.", of(n.Hashes)),
+		counter("stamps_examined_total", "Stamps of strangers that were examined.", of(n.Good, "result", "good"), of(n.Bad, "result", "bad")),
+		counter("stamped_requests_total", "Requests of strangers that owe stamps, by what they were told.",
+			of(n.Paid, "told", "receipt"), of(n.Challenged, "told", "challenge"), of(n.Later, "told", "later")),
 	}
 }
 

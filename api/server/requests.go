@@ -76,6 +76,9 @@ func requestOf(r relation.Request) *contactsv1.Request {
 	switch {
 	case r.Incoming:
 		out.Direction, out.State = "in", "waiting"
+	case r.Working:
+		out.State = "working"
+		out.StampsMade, out.Stamps, out.SecondsLeft = uint32(r.Minting.Made), uint32(r.Minting.Count), r.Minting.Left.Seconds()
 	case r.Later:
 		out.State = "later"
 	case r.Told:

@@ -117,6 +117,9 @@ func (r reach) why() []string {
 	} else {
 		all = append(all, r.away()...)
 	}
+	if p := r.outlook.Minting; p != nil {
+		all = append(all, "Its device wants work to be done for a request: "+minting(*p)+".")
+	}
 	all = append(all, r.permissions()...)
 	return append(all, r.queue()...)
 }
@@ -168,6 +171,18 @@ func (r reach) away() (all []string) {
 		all = append(all, fmt.Sprintf("It was not dialled since; %s known.", times(n, "address of it is", "addresses of it are")))
 	}
 	return append(all, r.attempts()...)
+}
+
+// minting is "2 of 3 stamps are made, the rest takes about 4 seconds".
+func minting(p relation.Minting) string {
+	done := fmt.Sprintf("%d of %s are made", p.Made, times(p.Count, "stamp", "stamps"))
+	if p.Made == p.Count {
+		return done + ", to be shown when it can be reached"
+	}
+	if p.Left > 0 {
+		done += ", the rest takes about " + span(p.Left)
+	}
+	return done
 }
 
 // attempts says what came of dialling, and when it is tried again.
@@ -224,7 +239,7 @@ func (r reach) permissions() (all []string) {
 			all = append(all, r.left())
 		}
 		said := "It does not list this device; until it does"
-		if !r.outlook.Told {
+		if !r.outlook.Told && r.outlook.Minting == nil {
 			said = "It does not know yet that this device added it; until it lists this one"
 		}
 		return append(all, said+", messages wait and presence is not shown.")

@@ -19,6 +19,9 @@ moves, and none can be bought. Asking a device that you have not paired with cos
 some, so that nothing on this device can send requests without end; when there are
 too few, the request is refused and you are told from when on there are enough.
 
+A device that does not know this one also wants to see stamps before it takes a
+request: work that this device does by itself, so that many requests cost much.
+
 Adding contacts, importing and pairing are free, and so is asking those you paired
 with. Removing, blocking and withdrawing permissions are never refused: they cost
 what is there, at most their price.
@@ -75,6 +78,9 @@ func (a *app) credits(ctx context.Context) error {
 			name = "prices"
 		}
 		text := fmt.Sprintf("%d  %s", p.Credits, actTexts[p.Act])
+		if p.Stamps > 0 {
+			text += fmt.Sprintf(" (and %s, about %.1f s of work here)", plural(p.Stamps, "stamp"), p.Seconds)
+		}
 		if !p.Waits {
 			text += " (never refused)"
 		}

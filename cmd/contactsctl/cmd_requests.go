@@ -20,8 +20,9 @@ contacts that want to be allowed more. What a stranger calls itself and writes i
 its own choice, and proves nothing.
 
 With --sent it lists what you asked and others have not answered: queued until the
-other device can be reached, then sent; later if it has no room for more requests
-now (it is asked again).`,
+other device can be reached, then sent; working while this device makes the stamps
+that the other one wants to see first, which is work and nothing else; later if it
+has no room for more requests now (it is asked again).`,
 		Example: "  contactsctl requests\n  contactsctl requests accept odid1qxy7\n  contactsctl requests --sent",
 		Args:    takes(0, 0),
 		RunE:    a.call(func(ctx context.Context, _ []string) error { return a.requests(ctx, sent) }),
@@ -160,13 +161,26 @@ func (a *app) requests(ctx context.Context, sent bool) error {
 			who = "contact"
 		}
 		if sent {
-			who = q.State
+			who = sentState(q)
 		}
 		rows = append(rows, []cell{
 			{safe(q.Name), plain}, {who, plain}, {list(q.Permissions), plain}, {safe(q.Wording), plain}, {ago(q.At, a.now()), dim}, {short(q.Odid), dim},
 		})
 	}
 	return a.table([]string{"name", map[bool]string{false: "who", true: "state"}[sent], "asks for", "wording", "since", "odid"}, rows)
+}
+
+// sentState says how it stands with a request to another device, "working: 2 of 3
+// stamps, about 1 s".
+func sentState(q *contactsv1.Request) string {
+	if q.State != "working" {
+		return q.State
+	}
+	s := fmt.Sprintf("working: %d of %s", q.StampsMade, plural(q.Stamps, "stamp"))
+	if q.SecondsLeft > 0 {
+		s += fmt.Sprintf(", about %.0f s", max(q.SecondsLeft, 1))
+	}
+	return s
 }
 
 // ask asks a contact to be allowed more.

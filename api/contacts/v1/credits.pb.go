@@ -73,9 +73,13 @@ type GetCreditsResponse struct {
 	// With how many paired contacts a better standing begins; 0 if there is none.
 	NextStandingAt uint32 `protobuf:"varint,6,opt,name=next_standing_at,json=nextStandingAt,proto3" json:"next_standing_at,omitempty"`
 	// Contacts that are not paired, and how many may be.
-	Untrusted     uint32   `protobuf:"varint,7,opt,name=untrusted,proto3" json:"untrusted,omitempty"`
-	MaxUntrusted  uint32   `protobuf:"varint,8,opt,name=max_untrusted,json=maxUntrusted,proto3" json:"max_untrusted,omitempty"`
-	Prices        []*Price `protobuf:"bytes,9,rep,name=prices,proto3" json:"prices,omitempty"`
+	Untrusted    uint32   `protobuf:"varint,7,opt,name=untrusted,proto3" json:"untrusted,omitempty"`
+	MaxUntrusted uint32   `protobuf:"varint,8,opt,name=max_untrusted,json=maxUntrusted,proto3" json:"max_untrusted,omitempty"`
+	Prices       []*Price `protobuf:"bytes,9,rep,name=prices,proto3" json:"prices,omitempty"`
+	// How long a stamp takes this device to make, on average, as hard as devices want
+	// them unless their users decide otherwise; in seconds. A device that does not list
+	// this one wants a stamp for each credit of what it is asked.
+	StampSeconds  float64 `protobuf:"fixed64,10,opt,name=stamp_seconds,json=stampSeconds,proto3" json:"stamp_seconds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -173,6 +177,13 @@ func (x *GetCreditsResponse) GetPrices() []*Price {
 	return nil
 }
 
+func (x *GetCreditsResponse) GetStampSeconds() float64 {
+	if x != nil {
+		return x.StampSeconds
+	}
+	return 0
+}
+
 // Price is what an act costs.
 type Price struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -183,7 +194,11 @@ type Price struct {
 	Credits uint32 `protobuf:"varint,2,opt,name=credits,proto3" json:"credits,omitempty"`
 	// Whether it waits for the refill when there is less. What does not costs what is
 	// there, at most the price.
-	Waits         bool `protobuf:"varint,3,opt,name=waits,proto3" json:"waits,omitempty"`
+	Waits bool `protobuf:"varint,3,opt,name=waits,proto3" json:"waits,omitempty"`
+	// Stamps that the other device may want for it, and how long they take to make, on
+	// average, in seconds.
+	Stamps        uint32  `protobuf:"varint,4,opt,name=stamps,proto3" json:"stamps,omitempty"`
+	Seconds       float64 `protobuf:"fixed64,5,opt,name=seconds,proto3" json:"seconds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -237,6 +252,20 @@ func (x *Price) GetWaits() bool {
 		return x.Waits
 	}
 	return false
+}
+
+func (x *Price) GetStamps() uint32 {
+	if x != nil {
+		return x.Stamps
+	}
+	return 0
+}
+
+func (x *Price) GetSeconds() float64 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
 }
 
 type ListChargesRequest struct {
@@ -431,7 +460,7 @@ var File_contacts_v1_credits_proto protoreflect.FileDescriptor
 const file_contacts_v1_credits_proto_rawDesc = "" +
 	"\n" +
 	"\x19contacts/v1/credits.proto\x12\vcontacts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n" +
-	"\x11GetCreditsRequest\"\xca\x02\n" +
+	"\x11GetCreditsRequest\"\xef\x02\n" +
 	"\x12GetCreditsResponse\x12\x18\n" +
 	"\abalance\x18\x01 \x01(\rR\abalance\x12\x14\n" +
 	"\x05daily\x18\x02 \x01(\rR\x05daily\x127\n" +
@@ -441,11 +470,15 @@ const file_contacts_v1_credits_proto_rawDesc = "" +
 	"\x10next_standing_at\x18\x06 \x01(\rR\x0enextStandingAt\x12\x1c\n" +
 	"\tuntrusted\x18\a \x01(\rR\tuntrusted\x12#\n" +
 	"\rmax_untrusted\x18\b \x01(\rR\fmaxUntrusted\x12*\n" +
-	"\x06prices\x18\t \x03(\v2\x12.contacts.v1.PriceR\x06prices\"I\n" +
+	"\x06prices\x18\t \x03(\v2\x12.contacts.v1.PriceR\x06prices\x12#\n" +
+	"\rstamp_seconds\x18\n" +
+	" \x01(\x01R\fstampSeconds\"{\n" +
 	"\x05Price\x12\x10\n" +
 	"\x03act\x18\x01 \x01(\tR\x03act\x12\x18\n" +
 	"\acredits\x18\x02 \x01(\rR\acredits\x12\x14\n" +
-	"\x05waits\x18\x03 \x01(\bR\x05waits\"P\n" +
+	"\x05waits\x18\x03 \x01(\bR\x05waits\x12\x16\n" +
+	"\x06stamps\x18\x04 \x01(\rR\x06stamps\x12\x18\n" +
+	"\aseconds\x18\x05 \x01(\x01R\aseconds\"P\n" +
 	"\x12ListChargesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\rR\bpageSize\x12\x1d\n" +
 	"\n" +

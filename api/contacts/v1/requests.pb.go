@@ -41,11 +41,17 @@ type Request struct {
 	// in or out.
 	Direction string `protobuf:"bytes,8,opt,name=direction,proto3" json:"direction,omitempty"`
 	// waiting here for an answer; or queued (the other device does not know of it
-	// yet), sent, or later (the other device has no room for more requests now, and is
-	// asked again).
+	// yet), working (stamps are made, which it wants to see before it takes the
+	// request), sent, or later (the other device has no room for more requests now, and
+	// is asked again).
 	State string `protobuf:"bytes,9,opt,name=state,proto3" json:"state,omitempty"`
 	// Whether the other device is on the contact list.
-	Contact       bool `protobuf:"varint,10,opt,name=contact,proto3" json:"contact,omitempty"`
+	Contact bool `protobuf:"varint,10,opt,name=contact,proto3" json:"contact,omitempty"`
+	// While working: how many stamps are made, of how many, and how many seconds the
+	// rest takes on average, 0 while that is not known.
+	StampsMade    uint32  `protobuf:"varint,11,opt,name=stamps_made,json=stampsMade,proto3" json:"stamps_made,omitempty"`
+	Stamps        uint32  `protobuf:"varint,12,opt,name=stamps,proto3" json:"stamps,omitempty"`
+	SecondsLeft   float64 `protobuf:"fixed64,13,opt,name=seconds_left,json=secondsLeft,proto3" json:"seconds_left,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -148,6 +154,27 @@ func (x *Request) GetContact() bool {
 		return x.Contact
 	}
 	return false
+}
+
+func (x *Request) GetStampsMade() uint32 {
+	if x != nil {
+		return x.StampsMade
+	}
+	return 0
+}
+
+func (x *Request) GetStamps() uint32 {
+	if x != nil {
+		return x.Stamps
+	}
+	return 0
+}
+
+func (x *Request) GetSecondsLeft() float64 {
+	if x != nil {
+		return x.SecondsLeft
+	}
+	return 0
 }
 
 type ListRequestsRequest struct {
@@ -592,7 +619,7 @@ var File_contacts_v1_requests_proto protoreflect.FileDescriptor
 
 const file_contacts_v1_requests_proto_rawDesc = "" +
 	"\n" +
-	"\x1acontacts/v1/requests.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/contacts.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x02\n" +
+	"\x1acontacts/v1/requests.proto\x12\vcontacts.v1\x1a\x1acontacts/v1/contacts.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe9\x02\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04odid\x18\x02 \x01(\tR\x04odid\x12\x14\n" +
@@ -604,7 +631,11 @@ const file_contacts_v1_requests_proto_rawDesc = "" +
 	"\tdirection\x18\b \x01(\tR\tdirection\x12\x14\n" +
 	"\x05state\x18\t \x01(\tR\x05state\x12\x18\n" +
 	"\acontact\x18\n" +
-	" \x01(\bR\acontact\"o\n" +
+	" \x01(\bR\acontact\x12\x1f\n" +
+	"\vstamps_made\x18\v \x01(\rR\n" +
+	"stampsMade\x12\x16\n" +
+	"\x06stamps\x18\f \x01(\rR\x06stamps\x12!\n" +
+	"\fseconds_left\x18\r \x01(\x01R\vsecondsLeft\"o\n" +
 	"\x13ListRequestsRequest\x12\x1c\n" +
 	"\tdirection\x18\x01 \x01(\tR\tdirection\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\rR\bpageSize\x12\x1d\n" +
