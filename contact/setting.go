@@ -30,6 +30,7 @@ type Policy struct {
 	NotifyFiles    bool
 	NotifyPairing  bool
 	NotifyNames    bool // say of whom they are
+	AwayAfter      int  // minutes without activity; 0 for never
 }
 
 // RequestPolicy is what becomes of a stranger's request.
@@ -104,6 +105,9 @@ func Settings() []Setting {
 		toggle("notify-names", true,
 			func(p *Policy) *bool { return &p.NotifyNames },
 			"Whether notifications say from whom something is, and how a file is called. While off a request can't be answered in its notification."),
+		number("away-after", 5, 0, 240,
+			func(p *Policy) *int { return &p.AwayAfter },
+			"After how many minutes in which you do nothing at this device you are away, and online again as soon as you do something; 0 for never. Only the tray and the page know what you do: without them you never are."),
 		number("max-waiting", 32, 1, 10_000,
 			func(p *Policy) *int { return &p.MaxWaiting },
 			"How many strangers' requests wait at most. Further ones are told to try later."),

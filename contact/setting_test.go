@@ -13,7 +13,7 @@ func TestDefaultPolicyProtects(t *testing.T) {
 		Gossip: true, Requests: RequestsConfirm, NotifyRequests: true, MaxWaiting: 32, Stamps: 6,
 		Profile: Anyone, Checks: ContactsOnly, HonourPart: true, MaxBlocked: 1000,
 		Files: FilesAsk, MaxFile: 100, FileTypes: AnyType, FilesKept: 90,
-		NotifyMessages: true, NotifyFiles: true, NotifyPairing: true, NotifyNames: true,
+		NotifyMessages: true, NotifyFiles: true, NotifyPairing: true, NotifyNames: true, AwayAfter: 5,
 	}
 	if got := DefaultPolicy(); got != want {
 		t.Errorf("default\n%+v, want\n%+v", got, want)
@@ -83,7 +83,7 @@ func TestBadSettings(t *testing.T) {
 		{"files-folder", "/srv/../in", `files-folder: can't be "/srv/../in": use usual, or the absolute path of a folder`},
 		{"files-folder", "/srv/a\x00b", `files-folder: can't be "/srv/a\x00b": use usual, or the absolute path of a folder`},
 		{"files-kept", "0", `files-kept: can't be "0": use a number from 1 to 3650`},
-		{"chatter", "on", `settings: unknown setting "chatter": use requests, request-notifications, notify-messages, notify-files, notify-pairing, notify-names, max-waiting, stamps, profile, checks, disclose-blocks, honour-removal, max-blocked, max-untrusted, files, max-file, files-types, files-folder, files-kept, gossip`},
+		{"chatter", "on", `settings: unknown setting "chatter": use requests, request-notifications, notify-messages, notify-files, notify-pairing, notify-names, away-after, max-waiting, stamps, profile, checks, disclose-blocks, honour-removal, max-blocked, max-untrusted, files, max-file, files-types, files-folder, files-kept, gossip`},
 	} {
 		p := DefaultPolicy()
 		err := p.Set(tt.name, tt.value)

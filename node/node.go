@@ -133,7 +133,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.Presence, err = presence.New(presence.Config{
 		DB: cfg.DB, Network: cfg.Transport, Identity: cfg.Identity, Addresses: addresses,
-		Relation: n.Relation.View, NoGossip: !policy.Gossip, Log: cfg.Log,
+		Relation: n.Relation.View, NoGossip: !policy.Gossip, AwayAfter: awayAfter(policy), Log: cfg.Log,
 	})
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package node
 import (
 	"log/slog"
 	"os"
+	"time"
 
 	"contactsd/contact"
 	"contactsd/internal/codec"
@@ -121,8 +122,14 @@ func (n *Node) SetPolicy(changes map[string]string) error {
 	if err == nil && p.Gossip != was.Gossip {
 		n.Presence.SetGossip(p.Gossip)
 	}
+	if err == nil && p.AwayAfter != was.AwayAfter {
+		n.Presence.SetAwayAfter(awayAfter(p))
+	}
 	return err
 }
+
+// awayAfter returns how long without activity makes the user away, 0 for never.
+func awayAfter(p contact.Policy) time.Duration { return time.Duration(p.AwayAfter) * time.Minute }
 
 // policy reads what the user decided. What this version does not know, or can't
 // set, stays in the row and counts for nothing.

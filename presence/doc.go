@@ -27,6 +27,10 @@
 // whether it is connected or not: it said so itself. After a restart of this
 // device everything is unknown, only the time it was last heard is kept.
 //
+// Away is also said for a user who chose online and whom nobody saw do anything for
+// some minutes (activity.go). Programs that can tell report it; without one nothing is
+// assumed.
+//
 // Who is invisible sends one offline beacon without addresses and then nothing,
 // not even keep-alives. That a connection stands may still show.
 //

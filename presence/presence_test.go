@@ -200,39 +200,6 @@ func TestInvisibleLooksOfflineAndSaysNothingMore(t *testing.T) {
 	})
 }
 
-func TestIdlingTurnsOnlineIntoAway(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
-		a, b := w.device(1), w.device(2)
-		a.befriend(b)
-		pass(time.Hour)
-		a.sees(b, Online, "") // nothing reports activity: nothing is assumed
-		b.svc.Idle(true)
-		pass(4 * time.Minute)
-		b.svc.Idle(true)
-		a.sees(b, Online, "")
-		pass(time.Minute + time.Second)
-		a.sees(b, Away, "")
-		if got := b.svc.Mine(); got.State != Away || got.Chosen != Online {
-			t.Errorf("own presence %+v", got)
-		}
-		b.svc.Idle(false)
-		pass(time.Second)
-		if p := a.sees(b, Online, ""); time.Since(p.Since) > 2*time.Second {
-			t.Errorf("online since %v ago, it came back a second ago", time.Since(p.Since))
-		}
-
-		b.set(Busy, "set by hand")
-		b.svc.Idle(true)
-		pass(time.Hour)
-		a.sees(b, Busy, "set by hand")
-		b.set(Online, "") // whoever sets it is there
-		pass(4 * time.Minute)
-		a.sees(b, Online, "")
-		pass(2 * time.Minute)
-		a.sees(b, Away, "")
-	})
-}
-
 func TestChoiceOutlivesARestart(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		a, b := w.device(1), w.device(2)

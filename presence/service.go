@@ -25,7 +25,6 @@ const Protocol transport.Protocol = "/contacts/presence/1"
 const (
 	keepAlive    = 60 * time.Second  // between two frames of a stream, give or take a tenth
 	silence      = 210 * time.Second // three late keep-alives and some
-	idleAfter    = 5 * time.Minute   // without activity until Away
 	renewAfter   = 10 * time.Minute  // age at which a beacon is made anew for who connects
 	saveEvery    = 5 * time.Minute   // times last heard, to the store
 	farewellTime = 300 * time.Millisecond
@@ -39,9 +38,10 @@ type Config struct {
 	Addresses transport.Addresses
 	// Relation tells how this device and a peer stand to each other; known is
 	// false for a stranger.
-	Relation func(tx *store.Tx, peer contact.ODID) (v contact.View, known bool, err error)
-	NoGossip bool // as SetGossip sets it
-	Log      *slog.Logger
+	Relation  func(tx *store.Tx, peer contact.ODID) (v contact.View, known bool, err error)
+	NoGossip  bool          // as SetGossip sets it
+	AwayAfter time.Duration // as SetAwayAfter sets it
+	Log       *slog.Logger
 }
 
 // Service is the presence of one device. Its methods may be used from any
@@ -57,12 +57,13 @@ type Service struct {
 
 	mu        sync.Mutex
 	choice    choice
-	idleSince time.Time // zero unless the user is idle
-	backAt    time.Time // when the user was last known to come back: start or end of idling
-	remint    bool      // the current beacon no longer says what is
-	reviewed  bool      // holders of the key were looked at since the start
-	ending    bool      // Run is about to return: no new senders
-	current   *minted   // newest beacon, nil before the first
+	activity  activity
+	awayAfter time.Duration // without activity; 0 for never
+	backAt    time.Time     // when the user was last known to come back: start or end of idling
+	remint    bool          // the current beacon no longer says what is
+	reviewed  bool          // holders of the key were looked at since the start
+	ending    bool          // Run is about to return: no new senders
+	current   *minted       // newest beacon, nil before the first
 	changed   chan struct{}
 	connected map[contact.ODID]bool
 	asked     map[contact.ODID]bool // relations to look at again
@@ -104,6 +105,7 @@ func New(cfg Config) (*Service, error) {
 		watchers:  make(map[int]func(contact.ODID, Presence)),
 		me:        &origin{peer: cfg.Identity.Self()},
 		gossipOff: cfg.NoGossip,
+		awayAfter: cfg.AwayAfter,
 		links:     make(map[contact.ODID]*link),
 		linkers:   make(map[contact.ODID]*sender),
 		shuns:     make(map[contact.ODID]time.Time),
@@ -136,7 +138,7 @@ func (s *Service) Run(ctx context.Context) error {
 	stopWatch := s.cfg.Network.Watch(s.connection)
 	tick := time.NewTicker(keepAlive)
 	save := time.NewTicker(saveEvery)
-	idle := time.NewTimer(idleAfter)
+	idle := time.NewTimer(s.untilIdle(time.Now()))
 	chase := time.NewTicker(patience)
 	defer tick.Stop()
 	defer chase.Stop()
@@ -156,7 +158,8 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-s.wake:
 		case <-idle.C:
 			s.mu.Lock()
-			s.remint = s.remint || !s.idleSince.IsZero()
+			_, away := s.activity.away(time.Now(), s.awayAfter)
+			s.remint = s.remint || away
 			s.mu.Unlock()
 		case <-tick.C:
 			s.checkAddresses()
@@ -283,9 +286,7 @@ func (s *Service) Set(state State, text string) error {
 		s.choice = next
 		s.remint = true
 	}
-	if !s.idleSince.IsZero() {
-		s.idleSince = now // whoever sets it is there
-	}
+	s.activity.touch(now) // whoever sets it is there
 	s.mu.Unlock()
 	s.poke()
 	return nil
@@ -307,41 +308,11 @@ func (s *Service) mine(now time.Time) Own {
 		if s.backAt.After(o.Since) {
 			o.Since = s.backAt
 		}
-		if !s.idleSince.IsZero() && now.Sub(s.idleSince) >= idleAfter {
-			o.State, o.Since = Away, s.idleSince.Add(idleAfter)
+		if since, away := s.activity.away(now, s.awayAfter); away {
+			o.State, o.Since = Away, since
 		}
 	}
 	return o
-}
-
-// Idle says whether the user does nothing at this device, as a desktop or a local
-// application knows it. After 5 minutes of idling Online becomes Away, and Online
-// again with the first activity. Without a call nothing is assumed.
-func (s *Service) Idle(idle bool) {
-	now := time.Now()
-	s.mu.Lock()
-	was := s.mine(now).State
-	switch {
-	case idle && s.idleSince.IsZero():
-		s.idleSince = now
-	case !idle && !s.idleSince.IsZero():
-		s.idleSince = time.Time{}
-		if was == Away && s.choice.State == Online {
-			s.backAt, s.remint = now, true
-		}
-	}
-	s.mu.Unlock()
-	s.poke()
-}
-
-// untilIdle returns how long until idling makes a difference, a day if it doesn't.
-func (s *Service) untilIdle(now time.Time) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if left := idleAfter - now.Sub(s.idleSince); !s.idleSince.IsZero() && left > 0 {
-		return left
-	}
-	return 24 * time.Hour
 }
 
 // checkAddresses has the beacon made anew if this device moved.

@@ -82,7 +82,7 @@ func (d *device) start() {
 	}
 	d.net = d.world.net.Device(d.self())
 	d.tap = &tap{Device: d.net, owner: d}
-	d.svc, err = New(Config{DB: d.db, Network: d.tap, Identity: d.id, Addresses: d.tap, Relation: d.relation})
+	d.svc, err = New(Config{DB: d.db, Network: d.tap, Identity: d.id, Addresses: d.tap, Relation: d.relation, AwayAfter: 5 * time.Minute})
 	if err != nil {
 		d.t.Fatal(err)
 	}

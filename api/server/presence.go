@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"sync"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -33,6 +34,22 @@ func (s presences) SetPresence(_ context.Context, req *contactsv1.SetPresenceReq
 		return nil, err
 	}
 	return &contactsv1.SetPresenceResponse{Presence: ownPresence(s.node.Presence.Mine())}, nil
+}
+
+func (s presences) ReportActivity(_ context.Context, req *contactsv1.ReportActivityRequest) (*contactsv1.ReportActivityResponse, error) {
+	if req.Leaves {
+		s.node.Presence.Leave(req.Source)
+	} else {
+		err := s.node.Presence.Report(presence.Activity{
+			Source: req.Source,
+			Idle:   time.Duration(req.IdleSeconds) * time.Second,
+			Holds:  time.Duration(req.HoldsSeconds) * time.Second,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return &contactsv1.ReportActivityResponse{Presence: ownPresence(s.node.Presence.Mine())}, nil
 }
 
 func (s presences) WatchPresence(ctx context.Context, _ *contactsv1.WatchPresenceRequest, stream *connect.ServerStream[contactsv1.WatchPresenceResponse]) error {

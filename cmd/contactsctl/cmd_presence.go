@@ -29,7 +29,8 @@ func (a *app) presenceCommand() *cobra.Command {
 		Use:   "set STATE [TEXT]",
 		Short: "set the presence: online, away, busy or invisible",
 		Long: `set says to your contacts what you are up to, until you set something else.
-invisible looks like offline to all of them.`,
+invisible looks like offline to all of them. Only online becomes away by itself, when
+the tray or the page sees you do nothing: see the setting away-after.`,
 		Example:   "  contactsctl presence set busy \"in a meeting until 3\"",
 		Args:      takes(1, -1),
 		ValidArgs: []string{"online", "away", "busy", "invisible"},

@@ -317,7 +317,10 @@ func idle(w *world, s Step, a, _ *host) bool {
 	if l == nil || l.isDead() {
 		return false
 	}
-	l.Presence.Idle(s.N%2 == 0)
-	w.did(l, nil, "%s", []string{"leaves the desk", "comes back to the desk"}[s.N%2])
+	err := l.Presence.Report(presence.Activity{Source: "desk"})
+	if s.N%2 == 1 {
+		l.Presence.Leave("desk") // nobody watches whether it stays
+	}
+	w.did(l, err, "%s", []string{"leaves the desk", "comes back to the desk"}[s.N%2])
 	return true
 }

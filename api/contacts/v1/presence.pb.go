@@ -382,6 +382,125 @@ func (x *WatchPresenceResponse) GetPresence() *Presence {
 	return nil
 }
 
+type ReportActivityRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The program's word for itself, at most 32 bytes: tray. At most 16 programs
+	// report.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// How long ago the user did something last; 0 for now.
+	IdleSeconds uint32 `protobuf:"varint,2,opt,name=idle_seconds,json=idleSeconds,proto3" json:"idle_seconds,omitempty"`
+	// How long the program is known to watch on: it reports again before, or it is
+	// gone. 0 until it says that it leaves.
+	HoldsSeconds uint32 `protobuf:"varint,3,opt,name=holds_seconds,json=holdsSeconds,proto3" json:"holds_seconds,omitempty"`
+	// The program watches no more. The state stays as it is.
+	Leaves        bool `protobuf:"varint,4,opt,name=leaves,proto3" json:"leaves,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportActivityRequest) Reset() {
+	*x = ReportActivityRequest{}
+	mi := &file_contacts_v1_presence_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportActivityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportActivityRequest) ProtoMessage() {}
+
+func (x *ReportActivityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_presence_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportActivityRequest.ProtoReflect.Descriptor instead.
+func (*ReportActivityRequest) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_presence_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ReportActivityRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *ReportActivityRequest) GetIdleSeconds() uint32 {
+	if x != nil {
+		return x.IdleSeconds
+	}
+	return 0
+}
+
+func (x *ReportActivityRequest) GetHoldsSeconds() uint32 {
+	if x != nil {
+		return x.HoldsSeconds
+	}
+	return 0
+}
+
+func (x *ReportActivityRequest) GetLeaves() bool {
+	if x != nil {
+		return x.Leaves
+	}
+	return false
+}
+
+type ReportActivityResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// This device's own presence, as it is with that.
+	Presence      *Presence `protobuf:"bytes,1,opt,name=presence,proto3" json:"presence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportActivityResponse) Reset() {
+	*x = ReportActivityResponse{}
+	mi := &file_contacts_v1_presence_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportActivityResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportActivityResponse) ProtoMessage() {}
+
+func (x *ReportActivityResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contacts_v1_presence_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportActivityResponse.ProtoReflect.Descriptor instead.
+func (*ReportActivityResponse) Descriptor() ([]byte, []int) {
+	return file_contacts_v1_presence_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ReportActivityResponse) GetPresence() *Presence {
+	if x != nil {
+		return x.Presence
+	}
+	return nil
+}
+
 var File_contacts_v1_presence_proto protoreflect.FileDescriptor
 
 const file_contacts_v1_presence_proto_rawDesc = "" +
@@ -405,11 +524,19 @@ const file_contacts_v1_presence_proto_rawDesc = "" +
 	"\x14WatchPresenceRequest\"d\n" +
 	"\x15WatchPresenceResponse\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x121\n" +
-	"\bpresence\x18\x02 \x01(\v2\x15.contacts.v1.PresenceR\bpresence2\x8f\x02\n" +
+	"\bpresence\x18\x02 \x01(\v2\x15.contacts.v1.PresenceR\bpresence\"\x8f\x01\n" +
+	"\x15ReportActivityRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12!\n" +
+	"\fidle_seconds\x18\x02 \x01(\rR\vidleSeconds\x12#\n" +
+	"\rholds_seconds\x18\x03 \x01(\rR\fholdsSeconds\x12\x16\n" +
+	"\x06leaves\x18\x04 \x01(\bR\x06leaves\"K\n" +
+	"\x16ReportActivityResponse\x121\n" +
+	"\bpresence\x18\x01 \x01(\v2\x15.contacts.v1.PresenceR\bpresence2\xea\x02\n" +
 	"\x0fPresenceService\x12P\n" +
 	"\vGetPresence\x12\x1f.contacts.v1.GetPresenceRequest\x1a .contacts.v1.GetPresenceResponse\x12P\n" +
 	"\vSetPresence\x12\x1f.contacts.v1.SetPresenceRequest\x1a .contacts.v1.SetPresenceResponse\x12X\n" +
-	"\rWatchPresence\x12!.contacts.v1.WatchPresenceRequest\x1a\".contacts.v1.WatchPresenceResponse0\x01B&Z$contactsd/api/contacts/v1;contactsv1b\x06proto3"
+	"\rWatchPresence\x12!.contacts.v1.WatchPresenceRequest\x1a\".contacts.v1.WatchPresenceResponse0\x01\x12Y\n" +
+	"\x0eReportActivity\x12\".contacts.v1.ReportActivityRequest\x1a#.contacts.v1.ReportActivityResponseB&Z$contactsd/api/contacts/v1;contactsv1b\x06proto3"
 
 var (
 	file_contacts_v1_presence_proto_rawDescOnce sync.Once
@@ -423,34 +550,39 @@ func file_contacts_v1_presence_proto_rawDescGZIP() []byte {
 	return file_contacts_v1_presence_proto_rawDescData
 }
 
-var file_contacts_v1_presence_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_contacts_v1_presence_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_contacts_v1_presence_proto_goTypes = []any{
-	(*Presence)(nil),              // 0: contacts.v1.Presence
-	(*GetPresenceRequest)(nil),    // 1: contacts.v1.GetPresenceRequest
-	(*GetPresenceResponse)(nil),   // 2: contacts.v1.GetPresenceResponse
-	(*SetPresenceRequest)(nil),    // 3: contacts.v1.SetPresenceRequest
-	(*SetPresenceResponse)(nil),   // 4: contacts.v1.SetPresenceResponse
-	(*WatchPresenceRequest)(nil),  // 5: contacts.v1.WatchPresenceRequest
-	(*WatchPresenceResponse)(nil), // 6: contacts.v1.WatchPresenceResponse
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*Presence)(nil),               // 0: contacts.v1.Presence
+	(*GetPresenceRequest)(nil),     // 1: contacts.v1.GetPresenceRequest
+	(*GetPresenceResponse)(nil),    // 2: contacts.v1.GetPresenceResponse
+	(*SetPresenceRequest)(nil),     // 3: contacts.v1.SetPresenceRequest
+	(*SetPresenceResponse)(nil),    // 4: contacts.v1.SetPresenceResponse
+	(*WatchPresenceRequest)(nil),   // 5: contacts.v1.WatchPresenceRequest
+	(*WatchPresenceResponse)(nil),  // 6: contacts.v1.WatchPresenceResponse
+	(*ReportActivityRequest)(nil),  // 7: contacts.v1.ReportActivityRequest
+	(*ReportActivityResponse)(nil), // 8: contacts.v1.ReportActivityResponse
+	(*timestamppb.Timestamp)(nil),  // 9: google.protobuf.Timestamp
 }
 var file_contacts_v1_presence_proto_depIdxs = []int32{
-	7, // 0: contacts.v1.Presence.since:type_name -> google.protobuf.Timestamp
-	7, // 1: contacts.v1.Presence.last_seen:type_name -> google.protobuf.Timestamp
-	0, // 2: contacts.v1.GetPresenceResponse.presence:type_name -> contacts.v1.Presence
-	0, // 3: contacts.v1.SetPresenceResponse.presence:type_name -> contacts.v1.Presence
-	0, // 4: contacts.v1.WatchPresenceResponse.presence:type_name -> contacts.v1.Presence
-	1, // 5: contacts.v1.PresenceService.GetPresence:input_type -> contacts.v1.GetPresenceRequest
-	3, // 6: contacts.v1.PresenceService.SetPresence:input_type -> contacts.v1.SetPresenceRequest
-	5, // 7: contacts.v1.PresenceService.WatchPresence:input_type -> contacts.v1.WatchPresenceRequest
-	2, // 8: contacts.v1.PresenceService.GetPresence:output_type -> contacts.v1.GetPresenceResponse
-	4, // 9: contacts.v1.PresenceService.SetPresence:output_type -> contacts.v1.SetPresenceResponse
-	6, // 10: contacts.v1.PresenceService.WatchPresence:output_type -> contacts.v1.WatchPresenceResponse
-	8, // [8:11] is the sub-list for method output_type
-	5, // [5:8] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	9,  // 0: contacts.v1.Presence.since:type_name -> google.protobuf.Timestamp
+	9,  // 1: contacts.v1.Presence.last_seen:type_name -> google.protobuf.Timestamp
+	0,  // 2: contacts.v1.GetPresenceResponse.presence:type_name -> contacts.v1.Presence
+	0,  // 3: contacts.v1.SetPresenceResponse.presence:type_name -> contacts.v1.Presence
+	0,  // 4: contacts.v1.WatchPresenceResponse.presence:type_name -> contacts.v1.Presence
+	0,  // 5: contacts.v1.ReportActivityResponse.presence:type_name -> contacts.v1.Presence
+	1,  // 6: contacts.v1.PresenceService.GetPresence:input_type -> contacts.v1.GetPresenceRequest
+	3,  // 7: contacts.v1.PresenceService.SetPresence:input_type -> contacts.v1.SetPresenceRequest
+	5,  // 8: contacts.v1.PresenceService.WatchPresence:input_type -> contacts.v1.WatchPresenceRequest
+	7,  // 9: contacts.v1.PresenceService.ReportActivity:input_type -> contacts.v1.ReportActivityRequest
+	2,  // 10: contacts.v1.PresenceService.GetPresence:output_type -> contacts.v1.GetPresenceResponse
+	4,  // 11: contacts.v1.PresenceService.SetPresence:output_type -> contacts.v1.SetPresenceResponse
+	6,  // 12: contacts.v1.PresenceService.WatchPresence:output_type -> contacts.v1.WatchPresenceResponse
+	8,  // 13: contacts.v1.PresenceService.ReportActivity:output_type -> contacts.v1.ReportActivityResponse
+	10, // [10:14] is the sub-list for method output_type
+	6,  // [6:10] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_contacts_v1_presence_proto_init() }
@@ -464,7 +596,7 @@ func file_contacts_v1_presence_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contacts_v1_presence_proto_rawDesc), len(file_contacts_v1_presence_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

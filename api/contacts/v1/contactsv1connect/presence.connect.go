@@ -42,6 +42,9 @@ const (
 	// PresenceServiceWatchPresenceProcedure is the fully-qualified name of the PresenceService's
 	// WatchPresence RPC.
 	PresenceServiceWatchPresenceProcedure = "/contacts.v1.PresenceService/WatchPresence"
+	// PresenceServiceReportActivityProcedure is the fully-qualified name of the PresenceService's
+	// ReportActivity RPC.
+	PresenceServiceReportActivityProcedure = "/contacts.v1.PresenceService/ReportActivity"
 )
 
 // PresenceServiceClient is a client for the contacts.v1.PresenceService service.
@@ -54,6 +57,11 @@ type PresenceServiceClient interface {
 	// A reader that is slow gets each contact's latest presence, not every one
 	// between.
 	WatchPresence(context.Context, *v1.WatchPresenceRequest) (*connect.ServerStreamForClient[v1.WatchPresenceResponse], error)
+	// ReportActivity tells whether the user is at this device, as the desktop or a
+	// page knows it. Without activity for as long as the setting away-after says,
+	// online becomes away, and online again with the first activity that anybody
+	// reports. What nobody reports is not assumed.
+	ReportActivity(context.Context, *v1.ReportActivityRequest) (*v1.ReportActivityResponse, error)
 }
 
 // NewPresenceServiceClient constructs a client for the contacts.v1.PresenceService service. By
@@ -85,14 +93,21 @@ func NewPresenceServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(presenceServiceMethods.ByName("WatchPresence")),
 			connect.WithClientOptions(opts...),
 		),
+		reportActivity: connect.NewClient[v1.ReportActivityRequest, v1.ReportActivityResponse](
+			httpClient,
+			baseURL+PresenceServiceReportActivityProcedure,
+			connect.WithSchema(presenceServiceMethods.ByName("ReportActivity")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // presenceServiceClient implements PresenceServiceClient.
 type presenceServiceClient struct {
-	getPresence   *connect.Client[v1.GetPresenceRequest, v1.GetPresenceResponse]
-	setPresence   *connect.Client[v1.SetPresenceRequest, v1.SetPresenceResponse]
-	watchPresence *connect.Client[v1.WatchPresenceRequest, v1.WatchPresenceResponse]
+	getPresence    *connect.Client[v1.GetPresenceRequest, v1.GetPresenceResponse]
+	setPresence    *connect.Client[v1.SetPresenceRequest, v1.SetPresenceResponse]
+	watchPresence  *connect.Client[v1.WatchPresenceRequest, v1.WatchPresenceResponse]
+	reportActivity *connect.Client[v1.ReportActivityRequest, v1.ReportActivityResponse]
 }
 
 // GetPresence calls contacts.v1.PresenceService.GetPresence.
@@ -118,6 +133,15 @@ func (c *presenceServiceClient) WatchPresence(ctx context.Context, req *v1.Watch
 	return c.watchPresence.CallServerStream(ctx, connect.NewRequest(req))
 }
 
+// ReportActivity calls contacts.v1.PresenceService.ReportActivity.
+func (c *presenceServiceClient) ReportActivity(ctx context.Context, req *v1.ReportActivityRequest) (*v1.ReportActivityResponse, error) {
+	response, err := c.reportActivity.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // PresenceServiceHandler is an implementation of the contacts.v1.PresenceService service.
 type PresenceServiceHandler interface {
 	// GetPresence returns this device's own presence, or that of a contact.
@@ -128,6 +152,11 @@ type PresenceServiceHandler interface {
 	// A reader that is slow gets each contact's latest presence, not every one
 	// between.
 	WatchPresence(context.Context, *v1.WatchPresenceRequest, *connect.ServerStream[v1.WatchPresenceResponse]) error
+	// ReportActivity tells whether the user is at this device, as the desktop or a
+	// page knows it. Without activity for as long as the setting away-after says,
+	// online becomes away, and online again with the first activity that anybody
+	// reports. What nobody reports is not assumed.
+	ReportActivity(context.Context, *v1.ReportActivityRequest) (*v1.ReportActivityResponse, error)
 }
 
 // NewPresenceServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -155,6 +184,12 @@ func NewPresenceServiceHandler(svc PresenceServiceHandler, opts ...connect.Handl
 		connect.WithSchema(presenceServiceMethods.ByName("WatchPresence")),
 		connect.WithHandlerOptions(opts...),
 	)
+	presenceServiceReportActivityHandler := connect.NewUnaryHandlerSimple(
+		PresenceServiceReportActivityProcedure,
+		svc.ReportActivity,
+		connect.WithSchema(presenceServiceMethods.ByName("ReportActivity")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/contacts.v1.PresenceService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case PresenceServiceGetPresenceProcedure:
@@ -163,6 +198,8 @@ func NewPresenceServiceHandler(svc PresenceServiceHandler, opts ...connect.Handl
 			presenceServiceSetPresenceHandler.ServeHTTP(w, r)
 		case PresenceServiceWatchPresenceProcedure:
 			presenceServiceWatchPresenceHandler.ServeHTTP(w, r)
+		case PresenceServiceReportActivityProcedure:
+			presenceServiceReportActivityHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -182,4 +219,8 @@ func (UnimplementedPresenceServiceHandler) SetPresence(context.Context, *v1.SetP
 
 func (UnimplementedPresenceServiceHandler) WatchPresence(context.Context, *v1.WatchPresenceRequest, *connect.ServerStream[v1.WatchPresenceResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.PresenceService.WatchPresence is not implemented"))
+}
+
+func (UnimplementedPresenceServiceHandler) ReportActivity(context.Context, *v1.ReportActivityRequest) (*v1.ReportActivityResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("contacts.v1.PresenceService.ReportActivity is not implemented"))
 }
