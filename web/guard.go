@@ -30,7 +30,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			http.Error(w, "refused: "+err.Error(), http.StatusForbidden)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit(r))
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		next.ServeHTTP(w, r)
 	})
 }

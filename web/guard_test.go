@@ -50,7 +50,7 @@ func newLone(t *testing.T) *lone {
 	l := &lone{t: t, log: new(logged)}
 	var err error
 	l.Server, err = New(Config{
-		Client: &client.Client{Socket: filepath.Join(dir, "none.sock")}, Listen: "127.0.0.1:0", Dir: dir, Spool: filepath.Join(dir, "outgoing"),
+		Client: &client.Client{Socket: filepath.Join(dir, "none.sock")}, Listen: "127.0.0.1:0", Dir: dir,
 		Log: slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ func (s *Server) routes() http.Handler {
 	inside.HandleFunc("GET /live", s.live)
 	inside.HandleFunc("GET /me", s.me)
 	inside.HandleFunc("POST /presence", s.setPresence)
+	inside.HandleFunc("POST /activity", s.activity)
 
 	inside.HandleFunc("GET /profile", s.profile)
 	inside.HandleFunc("POST /profile", s.setProfile)
@@ -57,9 +58,6 @@ func (s *Server) routes() http.Handler {
 	inside.HandleFunc("GET /file/{id}", s.transfer)
 	inside.HandleFunc("POST /file/{id}/{act}", s.actOnTransfer)
 	inside.HandleFunc("POST /c/{odid}/file", s.sendFile)
-	inside.HandleFunc("POST /c/{odid}/upload", s.upload)
-	inside.HandleFunc("GET /uploads", s.showUploads)
-	inside.HandleFunc("POST /uploads/{id}/end", s.endUpload)
 
 	inside.HandleFunc("GET /groups", s.groups)
 	inside.HandleFunc("POST /groups", s.createGroup)
