@@ -11,6 +11,7 @@
 //
 //	daemon ──events──► follower ──notices, state──► loop ──► icon, menu, notifications
 //	daemon ◄──calls─── acts     ◄──clicks, answers──  │
+//	daemon ◄──activity─ watchUser ◄── when the user did something last (bus.Seat)
 //
 // The follower goes on after a restart of the daemon with the last cursor it saw, so
 // what happened in between is told, and what was told is not told again.

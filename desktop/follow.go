@@ -21,9 +21,10 @@ const callTimeout = 10 * time.Second
 
 // update is what the follower tells the loop. One of the fields is set.
 type update struct {
-	state  *state
-	notice *notice
-	over   string // key of what is done elsewhere
+	state    *state
+	presence *contactsv1.Presence // this device's own
+	notice   *notice
+	over     string // key of what is done elsewhere
 }
 
 // follower reads the daemon's events and makes updates of them.

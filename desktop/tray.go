@@ -24,6 +24,7 @@ type screen interface {
 type Config struct {
 	Client *client.Client
 	Screen screen
+	Seat   seat                                         // nil if nobody knows whether the user is there
 	Open   func(ctx context.Context, file string) error // shows a file in the browser
 	Log    *slog.Logger
 }
@@ -74,6 +75,9 @@ func (t *Tray) Run(ctx context.Context) error {
 	defer stop()
 	f := &follower{client: t.cfg.Client, tell: t.tell}
 	t.acts.Go(func() { f.run(ctx) })
+	if t.cfg.Seat != nil {
+		t.acts.Go(func() { t.watchUser(ctx) })
+	}
 	if err := t.cfg.Screen.Show(t.state.look()); err != nil {
 		return err
 	}
@@ -113,17 +117,27 @@ func (t *Tray) tell(ctx context.Context, u update) {
 func (t *Tray) apply(ctx context.Context, u update) error {
 	switch {
 	case u.state != nil:
-		changed := !t.state.same(*u.state)
-		t.state = *u.state
-		if changed {
-			return t.cfg.Screen.Show(t.state.look())
-		}
+		return t.is(*u.state)
+	case u.presence != nil:
+		now := t.state
+		now.presence, now.text = u.presence.State, u.presence.Text
+		return t.is(now)
 	case u.notice != nil:
 		t.board.put(*u.notice)
 	default:
 		t.dismiss(ctx, u.over)
 	}
 	return nil
+}
+
+// is notes a state, and shows it if it looks another way.
+func (t *Tray) is(now state) error {
+	was := t.state
+	t.state = now
+	if was.same(now) {
+		return nil
+	}
+	return t.cfg.Screen.Show(now.look())
 }
 
 // dismiss takes back what is about key.

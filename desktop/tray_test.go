@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,17 +60,18 @@ type stage struct {
 	*testing.T
 	*Tray
 	*glass
+	*chair
 	opened chan string
 	stop   func() error
 }
 
 func onStage(t *testing.T, test func(s *stage)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{T: t, glass: newGlass(), opened: make(chan string, 8)}
+		s := &stage{T: t, glass: newGlass(), chair: &chair{changed: make(chan struct{}, 1)}, opened: make(chan string, 8)}
 		socket := filepath.Join(t.TempDir(), "none.sock")
 		var err error
 		s.Tray, err = New(Config{
-			Client: &client.Client{Socket: socket}, Screen: s.glass,
+			Client: &client.Client{Socket: socket}, Screen: s.glass, Seat: s.chair,
 			Open: func(_ context.Context, file string) error { s.opened <- file; return nil },
 		})
 		if err != nil {
@@ -182,7 +184,7 @@ func TestServerThatFails(t *testing.T) {
 
 func TestQuit(t *testing.T) {
 	onStage(t, func(s *stage) {
-		if l := got(s, "look", s.looks); l.ToolTip != "contactsd is not running" {
+		if l := got(s, "look", s.glass.looks); l.ToolTip != "contactsd is not running" {
 			s.Errorf("looks %+v", l)
 		}
 		s.events <- bus.Event{Entry: quitEntry}
@@ -197,4 +199,32 @@ func TestConfigOfATray(t *testing.T) {
 	if _, err := New(Config{}); err == nil {
 		t.Error("a tray of nothing")
 	}
+}
+
+// chair is a seat on which nobody is seen.
+type chair struct {
+	changed chan struct{}
+	looks   atomic.Int32
+}
+
+func (c *chair) Idle(context.Context) (time.Duration, bool) { c.looks.Add(1); return 0, false }
+
+func (c *chair) Changed() <-chan struct{} { return c.changed }
+
+func TestUserIsLookedAt(t *testing.T) {
+	onStage(t, func(s *stage) {
+		time.Sleep(time.Minute + time.Second)
+		synctest.Wait()
+		if n := s.chair.looks.Load(); n != 4 {
+			s.Errorf("%d looks in a minute, want 4", n)
+		}
+		s.changed <- struct{}{}
+		synctest.Wait()
+		if n := s.chair.looks.Load(); n != 5 {
+			s.Errorf("%d looks after a change, want one more", n)
+		}
+		if err := s.stop(); err != nil {
+			s.Error(err)
+		}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"sync"
 
 	"contactsd/desktop"
 	"contactsd/desktop/bus"
@@ -43,20 +44,25 @@ func run(ctx context.Context, opt options) error {
 		return err
 	}
 	defer session.Close()
+	seat := bus.OpenSeat(ctx, session, bus.SystemAddress(os.Getenv))
+	defer seat.Close()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	tray, err := desktop.New(desktop.Config{Client: opt.client, Screen: session, Open: browse.Open, Log: log})
+	tray, err := desktop.New(desktop.Config{Client: opt.client, Screen: session, Seat: seat, Open: browse.Open, Log: log})
 	if err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	seen := make(chan error, 1)
-	go func() {
+	var heard sync.WaitGroup
+	heard.Go(func() { seat.Run(ctx) })
+	heard.Go(func() {
 		defer stop()
 		seen <- session.Run(ctx)
-	}()
+	})
 	err = tray.Run(ctx)
 	stop()
+	heard.Wait()
 	// The session's end is why the tray can't be seen any more.
 	if gone := <-seen; gone != nil {
 		return gone

@@ -318,6 +318,34 @@ func TestDaemonComesAndGoes(t *testing.T) {
 	}
 }
 
+// TestAwayAndBack: as the desktop tells, at once. Who was away when the tray ended
+// stays it.
+func TestAwayAndBack(t *testing.T) {
+	d := newDesk(t)
+	d.furnish()
+	login, err := d.bus.Login()
+	d.must(err)
+	t.Cleanup(login.Close)
+	ana := d.device("ana")
+	p := d.start(d.bus.Address, ana.Home)
+	d.tip("ana, online")
+	d.must(login.Hint("IdleHint", true))
+	d.must(login.Hint("IdleSinceHint", uint64(time.Now().Add(-10*time.Minute).UnixMicro())))
+	d.tip("ana, away")
+	d.must(p.Process.Signal(syscall.SIGTERM))
+	d.ends(p, 0)
+	own, err := ana.Presence().GetPresence(d.ctx, &contactsv1.GetPresenceRequest{})
+	if err != nil || own.Presence.State != "away" {
+		t.Errorf("then %v, %v", own, err)
+	}
+	again := d.start(d.bus.Address, ana.Home)
+	d.tip("ana, away")
+	d.must(login.Hint("IdleHint", false))
+	d.tip("ana, online")
+	d.click("Quit")
+	d.ends(again, 0)
+}
+
 func TestNothingRunsUnseen(t *testing.T) {
 	d := newDesk(t)
 	home := filepath.Join(d.dir, "ana")

@@ -11,7 +11,6 @@
 //	                                           else state/contactsd.sock
 //	files       H/files                        the user's folder for downloads,
 //	                                           else state/files
-//	spool       H/outgoing                     state/outgoing
 //
 // Two homes never share a file.
 package home
@@ -48,7 +47,6 @@ type Home struct {
 	Config string
 	Socket string
 	Files  string // received files
-	Spool  string // copies of what a browser sends
 }
 
 // Errors of this package.
@@ -95,7 +93,6 @@ func within(dir string) Home {
 		Config: filepath.Join(dir, "config.toml"),
 		Socket: filepath.Join(dir, socketName),
 		Files:  filepath.Join(dir, "files"),
-		Spool:  filepath.Join(dir, "outgoing"),
 	}
 }
 
