@@ -19,12 +19,6 @@ import (
 // maxFrame is what relation takes.
 const maxFrame = 12 << 10
 
-// frame is the part of relation's opening frame that a stranger needs.
-type frame struct {
-	Mine contact.Signed `cbor:"1,keyasint"`
-	Name string         `cbor:"5,keyasint"`
-}
-
 // ODID is that of the nth stranger.
 func ODID(n uint32) (contact.ODID, error) {
 	id, err := stranger(n)
@@ -55,12 +49,12 @@ func Ask(ctx context.Context, s *relation.Service, self contact.ODID, n uint32, 
 		return err
 	}
 	var opening bytes.Buffer
-	if err := transport.WriteFrame(&opening, frame{signed, fmt.Sprintf("stranger %d", n)}, maxFrame); err != nil {
+	if err := transport.WriteFrame(&opening, Frame{Mine: &signed, Name: fmt.Sprintf("stranger %d", n)}, maxFrame); err != nil {
 		return err
 	}
-	stream := &stream{in: &opening, peer: id.Self()}
-	s.Handle(ctx, stream, contact.ServeStranger)
-	if stream.out == 0 {
+	var answer bytes.Buffer
+	s.Handle(ctx, &stream{in: &opening, heard: &answer, peer: id.Self()}, contact.ServeStranger)
+	if answer.Len() == 0 {
 		return errors.New("the request was not acknowledged")
 	}
 	return nil
@@ -68,18 +62,13 @@ func Ask(ctx context.Context, s *relation.Service, self contact.ODID, n uint32, 
 
 // stream is an exchange of which one side was said already.
 type stream struct {
-	in   *bytes.Buffer
-	out  int // bytes heard
-	peer contact.ODID
+	in    *bytes.Buffer
+	heard *bytes.Buffer
+	peer  contact.ODID
 }
 
-func (s *stream) Read(b []byte) (int, error) { return s.in.Read(b) }
-
-func (s *stream) Write(b []byte) (int, error) {
-	s.out += len(b)
-	return len(b), nil
-}
-
+func (s *stream) Read(b []byte) (int, error)  { return s.in.Read(b) }
+func (s *stream) Write(b []byte) (int, error) { return s.heard.Write(b) }
 func (s *stream) Close() error                { return nil }
 func (s *stream) CloseWrite() error           { return nil }
 func (s *stream) Reset() error                { return nil }

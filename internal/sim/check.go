@@ -23,6 +23,7 @@ func (w *world) look() {
 		}
 		w.guesses(h, l)
 		w.waiting(h, l)
+		w.charges(h, l)
 		w.follow(h, l)
 		for _, o := range w.hosts {
 			if o == h {

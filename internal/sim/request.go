@@ -16,6 +16,12 @@ type asked struct {
 	wording     string
 }
 
+// priced names a request for which its user's device was to pay.
+type priced struct {
+	by, of  int
+	wording string
+}
+
 // choice is what a user decided about strangers' requests. After a crash it may be
 // this or what was before.
 type choice struct {
@@ -50,20 +56,24 @@ func (w *world) crossed(a, b *host) bool {
 
 // request adds a device and asks it for something.
 func request(w *world, s Step, a, b *host) bool {
-	if l := a.up(); l == nil || l.isDead() {
+	l := a.up()
+	if l == nil || l.isDead() {
 		return false
 	}
 	r := w.wants(s, a, b)
+	w.owes(a, b, l, r)
 	w.welcomes(b)
 	return w.adds(a, b, relation.AddOptions{Wording: r.wording, Ask: r.permissions, OneWay: s.N%5 == 0})
 }
 
 // widen asks a contact for more.
 func widen(w *world, s Step, a, b *host) bool {
-	if l := a.up(); l == nil || l.isDead() {
+	l := a.up()
+	if l == nil || l.isDead() {
 		return false
 	}
 	r := w.wants(s, a, b)
+	w.owes(a, b, l, r)
 	oneWay := s.N%3 == 0
 	lends := r.permissions
 	if oneWay {

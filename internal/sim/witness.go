@@ -80,7 +80,11 @@ func (w *world) tap(from, to contact.ODID, p transport.Protocol, b []byte) bool 
 			w.reached = nil
 		}
 	}
+	intruder := w.intruders[from]
 	w.mu.Unlock()
+	if intruder {
+		return true
+	}
 	if l == nil || !l.sends() {
 		return false
 	}

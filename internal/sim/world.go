@@ -48,22 +48,24 @@ type world struct {
 	away  sync.WaitGroup // devices that are down, and other faults that last
 	talks sync.WaitGroup // pairings and questions under way
 
-	mu       sync.Mutex // guards what follows
-	index    map[contact.ODID]int
-	lives    map[contact.ODID]*life
-	beliefs  [][]*belief // by user and by the other
-	posts    [][]*post
-	deals    [][]*dealings
-	beacons  [][]byte      // newest of each device
-	guessed  [][]time.Time // when wrong codes were typed, by the device that showed others
-	frames   int           // that may be sent until reached is closed
-	reached  chan struct{} // nil if nobody waits
-	pairings int
-	asks     [][][]asked // by user and by whom it asked
-	answers  [][]bool    // whether a user ever answered a request of the other
-	choices  []choice
-	told     []told
-	result   Result
+	mu        sync.Mutex // guards what follows
+	index     map[contact.ODID]int
+	lives     map[contact.ODID]*life
+	beliefs   [][]*belief // by user and by the other
+	posts     [][]*post
+	deals     [][]*dealings
+	beacons   [][]byte      // newest of each device
+	guessed   [][]time.Time // when wrong codes were typed, by the device that showed others
+	frames    int           // that may be sent until reached is closed
+	reached   chan struct{} // nil if nobody waits
+	pairings  int
+	asks      [][][]asked // by user and by whom it asked
+	answers   [][]bool    // whether a user ever answered a request of the other
+	choices   []choice
+	priced    map[priced]bool       // requests that were to be paid for
+	intruders map[contact.ODID]bool // devices of nobody's
+	told      []told
+	result    Result
 }
 
 // Run runs a plan in the bubble of the caller, with stores in dir. It writes what
@@ -87,11 +89,13 @@ func Run(p Plan, dir string, log io.Writer, verbose bool, moved func()) (Result,
 func newWorld(p Plan, dir string, verbose bool) (*world, error) {
 	w := &world{
 		plan: p, dir: dir, verbose: verbose,
-		line:   newTimeline(),
-		over:   make(chan struct{}),
-		index:  make(map[contact.ODID]int),
-		lives:  make(map[contact.ODID]*life),
-		result: Result{Seed: p.Seed, Devices: p.Devices},
+		line:      newTimeline(),
+		over:      make(chan struct{}),
+		index:     make(map[contact.ODID]int),
+		lives:     make(map[contact.ODID]*life),
+		priced:    make(map[priced]bool),
+		intruders: make(map[contact.ODID]bool),
+		result:    Result{Seed: p.Seed, Devices: p.Devices},
 	}
 	w.weather = &weather{links: p.Links, index: w.index, rng: rand.New(rand.NewPCG(p.Seed, 2))}
 	w.net = memnet.New(memnet.Options{Delay: w.weather.delay, Tap: w.tap})
@@ -166,6 +170,7 @@ func (w *world) run() (Result, error) {
 	pass(time.Until(w.line.start.Add(w.plan.Length)))
 	w.heal()
 	w.settle()
+	w.besiege()
 	w.end()
 	return w.result, nil
 }

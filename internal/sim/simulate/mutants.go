@@ -341,6 +341,32 @@ var mutants = []mutant{
 		return Keep`,
 	},
 	{
+		Name: "charged-after-the-act", File: "relation/paired.go",
+		Old: `	return s.cfg.Charge(tx, a, e.peer)
+`,
+		New: `	if mutant("charged-after-the-act") {
+		peer := e.peer
+		tx.OnCommit(func() {
+			_ = s.cfg.DB.Update(func(tx *store.Tx) error { return s.cfg.Charge(tx, a, peer) })
+		})
+		return nil
+	}
+	return s.cfg.Charge(tx, a, e.peer)
+`,
+	},
+	{
+		Name: "stamps-taken-twice", File: "relation/toll.go",
+		Old: `	return ok && time.Now().Before(until)`,
+		New: `	return ok && time.Now().Before(until) && !mutant("stamps-taken-twice")`,
+	},
+	{
+		Name: "challenge-of-nobody", File: "stamp/mint.go",
+		Old: `	h.Write(author[:])`,
+		New: `	if !mutant("challenge-of-nobody") {
+		h.Write(author[:])
+	}`,
+	},
+	{
 		Name: "removed-asks-as-any", File: "contact/ask.go",
 		Old: `	case a.Removed:
 		return Keep`,
