@@ -170,6 +170,7 @@ func (w *world) run() (Result, error) {
 	pass(time.Until(w.line.start.Add(w.plan.Length)))
 	w.heal()
 	w.settle()
+	w.robs()
 	w.besiege()
 	w.end()
 	return w.result, nil
