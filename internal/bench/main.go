@@ -124,6 +124,7 @@ func measure(ctx context.Context, b *bench, only string) ([]row, error) {
 		{"fair", b.fair},
 		{"waiting", b.waiting},
 		{"requests", b.requests},
+		{"stamps", b.stamps},
 		{"files", b.files},
 	} {
 		if !strings.HasPrefix(m.name, only) {

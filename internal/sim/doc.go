@@ -31,6 +31,10 @@
 //   - request: what is asked on one side waits on the other or was answered; what
 //     waits was asked for, is counted, and has a place; nobody hears an answer that
 //     no user gave.
+//   - credit: a request to a device that is not paired was paid for, whatever crashed,
+//     and nothing was paid for one that was not made.
+//   - stamp: stamps are taken once, and of whom they were asked for; two intruders try
+//     otherwise when all else is over.
 //   - name: contacts know what a device calls itself.
 //   - profile: contacts keep what a device tells of itself now, who looks sees what it
 //     told then, and it tells nothing to whom it has removed or blocked.
