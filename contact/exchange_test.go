@@ -91,7 +91,7 @@ func (m *model) issue(p *party, st Statement) {
 
 func (m *model) add(i int) {
 	p := &m.party[i]
-	st := m.next(p).List(drawPermissions(m.t))
+	st := m.next(p).List(drawPermissions(m.t)).Meet(p.statement(p.theirs))
 	m.issue(p, st)
 	p.marks.Removed, p.marks.AddedSeq = false, st.Seq
 	m.wanted[i], m.restored[i] = true, false
@@ -106,7 +106,7 @@ func (m *model) pair() {
 		if mine != nil {
 			p.marks.OldPair = mine.Pair
 		}
-		st := m.next(p).PairBy(id, drawPermissions(m.t))
+		st := m.next(p).PairBy(id, drawPermissions(m.t)).Meet(p.statement(p.theirs))
 		m.issue(p, st)
 		p.marks.Removed, p.marks.AddedSeq = false, st.Seq
 		m.wanted[i], m.restored[i] = true, false
@@ -148,6 +148,7 @@ func (m *model) ask(i int) {
 	had := st.Grants &^ p.gave
 	st = st.Propose(a, rapid.Bool().Draw(m.t, "one way"))
 	p.gave = st.Grants &^ had
+	st, _ = st.React(p.statement(p.theirs), NoPermissions)
 	m.issue(p, st)
 }
 
