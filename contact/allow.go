@@ -12,9 +12,10 @@ const (
 	ServiceCheck
 	ServiceFiles
 	ServiceProfile
+	ServiceCard
 )
 
-var serviceNames = [...]string{"pairing", "relation", "presence", "messages", "gossip", "check", "files", "profile"}
+var serviceNames = [...]string{"pairing", "relation", "presence", "messages", "gossip", "check", "files", "profile", "card"}
 
 // Services is how many services there are.
 const Services = len(serviceNames)
@@ -69,6 +70,8 @@ type Party struct {
 //	profile    serve, unless          as a    drop                as a stranger if anyone
 //	           nobody may read it,    stranger                    may, but those two; else
 //	           then refuse in words                               drop
+//	card       serve with a grant     drop    drop                drop
+//	           of it, else drop
 //
 // A blocked device and one that was removed get the same in every row but
 // pairing, unless the user discloses blocks.
@@ -102,6 +105,10 @@ func Allow(p Party, s Service) Decision {
 			return Refuse
 		case audience == Anyone && !blocked && !p.Marks.Removed:
 			return ServeStranger
+		}
+	case ServiceCard:
+		if listed && p.Mine.Card != nil {
+			return Serve
 		}
 	case ServiceMessages:
 		switch {

@@ -8,18 +8,18 @@ import (
 
 // allowTable is Allow in words: who, then what a stream of each service gets. The
 // first row that fits counts. "window" is to serve while one is open, "policy" what
-// checkTable and profileTable say.
+// checkTable and profileTable say, "grant" to serve who is given the card.
 const allowTable = `
-	who                       pairing  relation  presence  messages  gossip  check   files  profile
-	blocked, unacked          drop     serve     drop      drop      drop    policy  drop   policy
-	blocked                   drop     stranger  drop      drop      drop    policy  drop   policy
-	listed with both          window   serve     serve     serve     serve   policy  serve  policy
-	listed with messages      window   serve     serve     serve     drop    policy  serve  policy
-	listed with status        window   serve     serve     refuse    serve   policy  serve  policy
-	listed                    window   serve     serve     refuse    drop    policy  serve  policy
-	staged                    window   serve     drop      drop      drop    policy  drop   policy
-	unacked                   window   serve     drop      drop      drop    policy  drop   policy
-	anybody                   window   stranger  drop      drop      drop    policy  drop   policy
+	who                       pairing  relation  presence  messages  gossip  check   files  profile  card
+	blocked, unacked          drop     serve     drop      drop      drop    policy  drop   policy   drop
+	blocked                   drop     stranger  drop      drop      drop    policy  drop   policy   drop
+	listed with both          window   serve     serve     serve     serve   policy  serve  policy   grant
+	listed with messages      window   serve     serve     serve     drop    policy  serve  policy   grant
+	listed with status        window   serve     serve     refuse    serve   policy  serve  policy   grant
+	listed                    window   serve     serve     refuse    drop    policy  serve  policy   grant
+	staged                    window   serve     drop      drop      drop    policy  drop   policy   drop
+	unacked                   window   serve     drop      drop      drop    policy  drop   policy   drop
+	anybody                   window   stranger  drop      drop      drop    policy  drop   policy   drop
 `
 
 // checkTable says who may ask what by the setting "checks".
@@ -105,6 +105,9 @@ func TestAllowIsTheTable(t *testing.T) {
 					word = policyWord(p, s)
 				}
 				want := decisions[word]
+				if word == "grant" && p.Mine.Card != nil {
+					want = Serve
+				}
 				if word == "window" {
 					want = Drop
 					if p.WindowOpen {
@@ -169,7 +172,9 @@ func partiesOf(policy Policy) []Party {
 			for grants := range AllPermissions + 1 {
 				listed := base
 				listed.Mine = &Statement{Seq: 2, Listed: true, Grants: grants}
-				all = append(all, listed)
+				given := base
+				given.Mine = &Statement{Seq: 2, Listed: true, Grants: grants, Card: &CardGrant{Rev: 1, Lease: 1}}
+				all = append(all, listed, given)
 			}
 		}
 	}

@@ -87,8 +87,10 @@ func crosses(mine, theirs *Statement) bool {
 
 // React returns what the author says of its own accord once it has heard theirs;
 // ok is false if that is nothing new. s is its next statement, gave what it granted
-// with its ask alone. A refused ask is taken back, and what Reply says is said.
+// with its ask alone. A refused ask is taken back, what Reply says is said, and so is
+// what became of cards.
 func (s Statement) React(theirs *Statement, gave Permissions) (_ Statement, ok bool) {
+	s, ok = s.reactCard(theirs)
 	switch AskStateOf(&s, theirs) {
 	case AskRejected, AskReported:
 		s, ok = s.Withdraw(gave), true

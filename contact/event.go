@@ -31,6 +31,12 @@ const (
 	RequestAccepted  EventType = "request.accepted"
 	RequestRejected  EventType = "request.rejected"
 	RequestCancelled EventType = "request.cancelled"
+	CardRequested    EventType = "card.requested" // State in: for this device's card; Detail notify or quiet
+	CardGranted      EventType = "card.granted"   // State in: this device's card, out: the other's
+	CardRejected     EventType = "card.rejected"
+	CardCancelled    EventType = "card.cancelled" // an ask was taken back
+	CardRevoked      EventType = "card.revoked"   // Detail asked or confirmed of this device's card, revoked or lease of the other's
+	CardChanged      EventType = "card.changed"   // this device's card, or what is held of another's
 	MessageQueued    EventType = "message.queued"
 	MessageReceived  EventType = "message.received"
 	MessageState     EventType = "message.state"

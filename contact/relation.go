@@ -123,7 +123,7 @@ func Derive(mine, theirs *Statement, m Marks) View {
 			v.Received = theirs.Grants
 		}
 	}
-	v.Left = listed && theirs != nil && !theirs.Listed && theirs.Answer == nil
+	v.Left = listed && theirs != nil && !theirs.Listed && theirs.Answer == nil && theirs.CardAnswer == nil
 	v.Parts = v.Left && theirs.Part != 0
 	if both && mine.Pair != nil && theirs.Pair != nil && (*mine.Pair == *theirs.Pair || between(mine, theirs, m)) {
 		v.Trust = Paired
@@ -230,20 +230,24 @@ func Outrun(mine *Signed, m Marks, shown Signed, st Statement) bool {
 
 // TakeOver returns mine with everything withdrawn that the newer copy had
 // withdrawn already: consent and trust that were taken back do not come back
-// with a backup. Ask and answer, which give nothing, are those of the newer copy.
+// with a backup. Asks and answers, which give nothing, are those of the newer copy; what
+// is said of the other's card is of what this copy has.
 // The caller gives it a seq above newer's with Next's rule.
 func TakeOver(mine, newer Statement) Statement {
 	if !newer.Listed {
 		mine = mine.Unlist(newer.Part)
-		mine.Answer = newer.Answer
+		mine.Answer, mine.CardAnswer = newer.Answer, newer.CardAnswer
 		return mine
 	}
 	mine.Grants &= newer.Grants
 	if mine.Listed {
-		mine.Ask = newer.Ask
+		mine.Ask, mine.CardAsk = newer.Ask, newer.CardAsk
 	}
 	if newer.Answer != nil {
 		mine.Answer = newer.Answer
+	}
+	if newer.CardAnswer != nil {
+		mine.CardAnswer = newer.CardAnswer
 	}
 	if newer.Card == nil {
 		mine.Card = nil
