@@ -1,6 +1,7 @@
 package relation
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -53,6 +54,7 @@ func (s *Service) hearContact(peer contact.ODID, h heard, t toll) (is contact.Ad
 // news reports whether anything in h would change the entry.
 func news(e *entry, d details, h heard) bool {
 	_, asks := e.asksNow()
+	_, asksCard := e.asksCardNow()
 	switch {
 	case h.mine != nil && contact.Judge(e.row.Theirs, e.row.Marks, *h.Mine, *h.mine) == contact.Fresh,
 		h.yours != nil && h.yours.Seq > e.row.Marks.AckedSeq,
@@ -60,7 +62,7 @@ func news(e *entry, d details, h heard) bool {
 		len(h.Addresses) > 0 && !slices.Equal(h.Addresses, e.row.Addresses),
 		e.listed() && h.Name != "" && h.Name != d.Name,
 		!e.remembers(h),
-		h.mine != nil && asks && !e.listed(): // it may have had no place, and now it has
+		h.mine != nil && (asks || asksCard) && !e.listed(): // it may have had no place, and now it has
 		return true
 	}
 	return false
@@ -97,7 +99,7 @@ func (s *Service) apply(tx *store.Tx, peer contact.ODID, h heard, t toll) (is co
 	if err != nil || parted {
 		return is, err
 	}
-	if is, err = s.consider(tx, &e, h.Name, t); err != nil {
+	if is, err = s.hearAsks(tx, &e, h.Name, t); err != nil {
 		return is, err
 	}
 	if e.listed() && len(h.Addresses) > 0 {
@@ -120,8 +122,14 @@ func (s *Service) takeStatement(tx *store.Tx, e *entry, h heard) (parted bool, e
 	if h.mine == nil || contact.Judge(e.row.Theirs, e.row.Marks, *h.Mine, *h.mine) != contact.Fresh {
 		return false, nil
 	}
+	had := e.cards().Granted
 	e.row.Theirs, e.theirs = h.Mine, h.mine
 	e.row.Marks.TheirsSeq = h.mine.Seq
+	if had && !e.cards().Granted {
+		if err := tellRequest(tx, contact.CardRevoked, e.peer, "", outgoing, revokedByOwner); err != nil {
+			return false, err
+		}
+	}
 	if e.mine != nil && e.mine.Pair != nil && h.mine.Pair != nil && *e.mine.Pair == *h.mine.Pair {
 		e.row.Marks.OldPair = nil
 	}
@@ -131,6 +139,9 @@ func (s *Service) takeStatement(tx *store.Tx, e *entry, h heard) (parted bool, e
 	}
 	gave, err := s.trackSent(tx, e)
 	if err != nil {
+		return false, err
+	}
+	if err := s.trackCardSent(tx, e); err != nil {
 		return false, err
 	}
 	st, ok := s.next(e).React(e.theirs, gave)
@@ -175,7 +186,7 @@ func (s *Service) acknowledge(tx *store.Tx, e *entry, h heard) error {
 		}
 	}
 	st := contact.TakeOver(s.next(e), *h.yours)
-	if err := s.askedBefore(tx, e.peer, st); err != nil {
+	if err := errors.Join(s.askedBefore(tx, e.peer, st), cardAskedBefore(tx, e.peer, st)); err != nil {
 		return err
 	}
 	return s.issue(e, st)

@@ -138,6 +138,8 @@ type Answer struct {
 	Response Response
 	// Only, if not empty, is what is given at most of what was asked for.
 	Only contact.Permissions
+	// Kind, if not 0, is the one kind of requests that is answered.
+	Kind RequestKind
 }
 
 // Answer answers the requests that items name, by id, by ODID or a start of it that
@@ -148,19 +150,19 @@ type Answer struct {
 func (s *Service) Answer(items []string, all bool, a Answer) (answered []string, failed []error, err error) {
 	err = s.cfg.DB.Update(func(tx *store.Tx) error {
 		answered, failed = nil, nil
-		list, err := received(tx)
+		list, err := receivedAll(tx)
 		if err != nil {
 			return err
+		}
+		if a.Kind != 0 {
+			list = slices.DeleteFunc(list, func(r Request) bool { return r.Kind != a.Kind })
 		}
 		named := nameRequests(list)
 		if all {
 			items = slices.Sorted(maps.Keys(named.byID)) // the oldest first
 		}
 		for _, item := range items {
-			r, err := named.find(item)
-			if err == nil {
-				err = s.respond(tx, r.ODID, a)
-			}
+			err := s.respondAll(tx, named, item, a)
 			if err != nil && !refusedItem(err) {
 				return err
 			}
@@ -171,7 +173,28 @@ func (s *Service) Answer(items []string, all bool, a Answer) (answered []string,
 	return answered, failed, err
 }
 
-// respond answers the request of one device.
+// respondAll answers the requests that item names: of a device, or one by its id.
+func (s *Service) respondAll(tx *store.Tx, named namedRequests, item string, a Answer) error {
+	all, err := named.find(item)
+	if err != nil {
+		return err
+	}
+	if a.Response == Block {
+		return s.block(tx, all[0].ODID)
+	}
+	for _, r := range all {
+		respond := s.respond
+		if r.Kind == KindCard {
+			respond = s.respondCard
+		}
+		if err := respond(tx, r.ODID, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// respond answers the request of one device to be a contact, or to be allowed more.
 func (s *Service) respond(tx *store.Tx, peer contact.ODID, a Answer) error {
 	r, found, err := requests.Get(tx, peer[:])
 	if err != nil {
@@ -203,8 +226,6 @@ func (s *Service) respond(tx *store.Tx, peer contact.ODID, a Answer) error {
 		if err := s.issue(&e, s.next(&e).Respond(r.Digest, contact.Rejected, contact.NoPermissions)); err != nil {
 			return err
 		}
-	case Block:
-		return s.block(tx, peer)
 	}
 	tx.OnCommit(func() { s.touch(peer) })
 	return s.settle(tx, &e, before)

@@ -21,7 +21,10 @@
 // statement, so a stranger that waits has a row in "relation/devices" too; there are
 // as many of them as Policy.MaxWaiting says, with those that took it back.
 // "relation/asks", keyed by ODID: a row for each device that was asked and has not
-// answered (sentAsk: when, what was granted with it, what is owed for it). "relation/crowd", one row: how
+// answered (sentAsk: when, what was granted with it, what is owed for it). "relation/cardrequests" and
+// "relation/cardasks" are the same of asks for the contact card, "relation/cardgrants",
+// keyed by ODID, has a row for each device to which the card is given, or was within
+// contact.CardLease (cardGrant: since when, when it ended). "relation/crowd", one row: how
 // many requests there are, and how many strangers' were taken today.
 //
 // "relation/paired", keyed by ODID: an empty row for each paired contact, to be counted.

@@ -41,7 +41,9 @@ var (
 
 // Tables returns the tables of this package, for store.Open.
 func Tables() []store.Definition {
-	return []store.Definition{devices, contacts, blocks, names, totals, groupings, requests, sentAsks, crowds, paireds}
+	return []store.Definition{
+		devices, contacts, blocks, names, totals, groupings, requests, sentAsks, crowds, paireds, cardRequests, sentCardAsks, cardGrants,
+	}
 }
 
 // entry is the row of a device, taken apart.

@@ -52,6 +52,7 @@ type asks struct {
 	Since    int64           `cbor:"1,keyasint,omitempty"` // Unix milliseconds of the first that counts
 	Taken    int             `cbor:"2,keyasint,omitempty"` // new ones, within a day from then
 	Answered *contact.Digest `cbor:"3,keyasint,omitempty"` // the last one decided: it is no new one when the answer went with a removal
+	Card     *contact.Digest `cbor:"4,keyasint,omitempty"` // the same of those for this device's card
 }
 
 // crowd is the one row that counts requests.
@@ -101,6 +102,11 @@ func (c *crowd) count(r request, by uint64) {
 
 // setRequest puts now in the place of was, nil for no row, and counts.
 func setRequest(tx *store.Tx, peer contact.ODID, was, now *request) error {
+	return putRequest(tx, requests, peer, was, now)
+}
+
+// putRequest is setRequest in one of the tables of requests.
+func putRequest(tx *store.Tx, table store.Table[request], peer contact.ODID, was, now *request) error {
 	c, _, err := crowds.Get(tx, crowdKey())
 	if err != nil {
 		return err
@@ -109,10 +115,10 @@ func setRequest(tx *store.Tx, peer contact.ODID, was, now *request) error {
 		c.count(*was, ^uint64(0))
 	}
 	if now == nil {
-		err = requests.Delete(tx, peer[:])
+		err = table.Delete(tx, peer[:])
 	} else {
 		c.count(*now, 1)
-		err = requests.Put(tx, peer[:], *now)
+		err = table.Put(tx, peer[:], *now)
 	}
 	if err != nil {
 		return err
@@ -142,7 +148,7 @@ func (e *entry) decided(d contact.Digest) {
 // ended without an answer while the device was removed or blocked is rejected now: it
 // is on no list, and without an answer would stay open for who asked.
 func (e *entry) meet(st contact.Statement) contact.Statement {
-	st = st.Meet(e.theirs)
+	st = e.meetCard(st.Meet(e.theirs))
 	if contact.AskStateOf(e.theirs, &st) != contact.AskOpen {
 		return st
 	}
@@ -153,11 +159,14 @@ func (e *entry) meet(st contact.Statement) contact.Statement {
 	return st.Respond(d, contact.Rejected, contact.NoPermissions)
 }
 
-// refuse notes that the ask of e's device is decided without an answer: the device
+// refuse notes that the asks of e's device are decided without an answer: the device
 // was removed or blocked.
 func (e *entry) refuse() {
 	if d, ok := e.asksNow(); ok {
 		e.decided(d)
+	}
+	if d, ok := e.asksCardNow(); ok {
+		e.decidedCard(d)
 	}
 }
 
@@ -177,7 +186,10 @@ func (s *Service) track(tx *store.Tx, e *entry) error {
 	if _, err := s.trackSent(tx, e); err != nil {
 		return err
 	}
-	return s.trackReceived(tx, e)
+	if err := s.trackReceived(tx, e); err != nil {
+		return err
+	}
+	return s.trackCards(tx, e)
 }
 
 // trackSent follows the ask of this device, and returns what was granted with it.
@@ -345,7 +357,10 @@ func (s *Service) consider(tx *store.Tx, e *entry, name string, t toll) (contact
 		if err := s.displace(tx, weakest); err != nil {
 			return is, err
 		}
-		c.count(weakest.Value, ^uint64(0)) // as it is in the row now
+		if c, _, err = crowds.Get(tx, crowdKey()); err != nil {
+			return is, err
+		}
+		c.today(tx.Now())
 		is = contact.Keep
 	}
 	stranger := !e.listed() && !e.row.Marks.Removed

@@ -2,6 +2,7 @@ package relation
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,9 +13,18 @@ import (
 	"contactsd/store"
 )
 
+// RequestKind is what a request is about.
+type RequestKind uint8
+
+const (
+	KindContact RequestKind = 1 + iota // being a contact, or being allowed more
+	KindCard                           // the contact card
+)
+
 // Request is an open ask as users and clients see it.
 type Request struct {
 	ID          string // a UUID
+	Kind        RequestKind
 	ODID        contact.ODID
 	Incoming    bool
 	Contact     bool   // the device is a contact, that asks for more
@@ -33,9 +43,9 @@ type Request struct {
 func (s *Service) Requests(incoming bool) (list []Request, err error) {
 	err = s.cfg.DB.View(func(tx *store.Tx) (err error) {
 		if incoming {
-			list, err = received(tx)
+			list, err = receivedAll(tx)
 		} else {
-			list, err = sent(tx)
+			list, err = sentAll(tx)
 		}
 		return err
 	})
@@ -49,7 +59,7 @@ func (s *Service) Requests(incoming bool) (list []Request, err error) {
 		if c := b.At.Compare(a.At); c != 0 {
 			return c
 		}
-		return bytes.Compare(a.ODID[:], b.ODID[:])
+		return cmp.Or(bytes.Compare(a.ODID[:], b.ODID[:]), cmp.Compare(a.Kind, b.Kind))
 	})
 	return list, err
 }
@@ -80,7 +90,7 @@ func received(tx *store.Tx) (list []Request, err error) {
 			continue
 		}
 		r := Request{
-			ID: row.Value.id(), ODID: e.peer, Incoming: true, Contact: e.listed(), Title: row.Value.Name,
+			ID: row.Value.id(), Kind: KindContact, ODID: e.peer, Incoming: true, Contact: e.listed(), Title: row.Value.Name,
 			Wording: e.theirs.Ask.Wording, Permissions: e.theirs.Ask.Permissions, At: time.UnixMilli(row.Value.At), Told: true,
 		}
 		if r.Contact {
@@ -112,7 +122,7 @@ func sent(tx *store.Tx) (list []Request, err error) {
 }
 
 func sentRequest(tx *store.Tx, e *entry, a sentAsk) (r Request, err error) {
-	r = Request{ID: a.id(), ODID: e.peer, Contact: e.listed(), At: time.UnixMilli(a.At), Told: e.mine != nil && !contact.Unacknowledged(e.mine, e.row.Marks) && !a.Owes}
+	r = Request{ID: a.id(), Kind: KindContact, ODID: e.peer, Contact: e.listed(), At: time.UnixMilli(a.At), Told: e.mine != nil && !contact.Unacknowledged(e.mine, e.row.Marks) && !a.Owes}
 	if e.mine != nil && e.mine.Ask != nil {
 		r.Wording, r.Permissions = e.mine.Ask.Wording, e.mine.Ask.Permissions
 	}
@@ -128,53 +138,55 @@ func title(tx *store.Tx, e *entry) (string, error) {
 // namedRequests finds requests by what the user calls them.
 type namedRequests struct {
 	byID   map[string]Request
-	byODID map[contact.ODID]Request
+	byODID map[contact.ODID][]Request // at most one of each kind
 }
 
 func nameRequests(list []Request) namedRequests {
-	n := namedRequests{make(map[string]Request, len(list)), make(map[contact.ODID]Request, len(list))}
+	n := namedRequests{make(map[string]Request, len(list)), make(map[contact.ODID][]Request, len(list))}
 	for _, r := range list {
-		n.byID[r.ID], n.byODID[r.ODID] = r, r
+		n.byID[r.ID] = r
+		n.byODID[r.ODID] = append(n.byODID[r.ODID], r)
 	}
 	return n
 }
 
-// find returns the request that text names. What a stranger calls itself names
-// nothing: it could be called like another.
-func (n namedRequests) find(text string) (Request, error) {
+// find returns the request that text names, or those of the device that it names.
+// What a stranger calls itself names nothing: it could be called like another.
+func (n namedRequests) find(text string) ([]Request, error) {
 	text = strings.TrimSpace(text)
 	lower := strings.ToLower(text)
 	if r, ok := n.byID[lower]; ok {
-		return r, nil
+		return []Request{r}, nil
 	}
 	if peer, err := contact.ParseODID(text); err == nil {
-		if r, ok := n.byODID[peer]; ok {
-			return r, nil
+		if all, ok := n.byODID[peer]; ok {
+			return all, nil
 		}
-		return Request{}, fmt.Errorf("%w: %q", ErrRequest, text)
+		return nil, fmt.Errorf("%w: %q", ErrRequest, text)
 	}
 	first, last, prefix := contact.ODIDRange(lower)
 	prefix = prefix && len(lower) >= minPrefix
-	var found []Request
-	for _, r := range n.byODID {
+	var found [][]Request
+	for _, all := range n.byODID {
+		r := all[0]
 		switch {
 		case prefix && bytes.Compare(r.ODID[:], first[:]) >= 0 && bytes.Compare(r.ODID[:], last[:]) <= 0 && strings.HasPrefix(r.ODID.String(), lower),
 			r.Contact && text != "" && strings.EqualFold(r.Title, text):
-			found = append(found, r)
+			found = append(found, all)
 		}
 	}
 	switch len(found) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return Request{}, fmt.Errorf("%w: %q", ErrRequest, text)
+		return nil, fmt.Errorf("%w: %q", ErrRequest, text)
 	}
-	slices.SortFunc(found, func(a, b Request) int { return bytes.Compare(a.ODID[:], b.ODID[:]) })
+	slices.SortFunc(found, func(a, b []Request) int { return bytes.Compare(a[0].ODID[:], b[0].ODID[:]) })
 	e := &AmbiguousError{Text: text}
-	for _, r := range found {
-		e.Candidates = append(e.Candidates, Contact{ODID: r.ODID, Remark: r.Title})
+	for _, all := range found {
+		e.Candidates = append(e.Candidates, Contact{ODID: all[0].ODID, Remark: all[0].Title})
 	}
-	return Request{}, e
+	return nil, e
 }
 
 // refusedItem is refused for an item that names a request.

@@ -25,6 +25,8 @@ var (
 	ErrRemoved  = errors.New("this contact was removed here: add it by its ODID to have it back")
 	ErrRequest  = errors.New("no such request")
 	ErrLater    = errors.New("it has no room for more requests now")
+	ErrHasCard  = errors.New("it shares its contact card already")
+	ErrNoGrant  = errors.New("your contact card is not shared with this contact")
 )
 
 // Config is what a Service works with. Its functions may be nil.
@@ -59,6 +61,11 @@ type Config struct {
 	// DropStaged forgets the pairings staged until then with a peer that is
 	// removed: one that it held back would bring it back to the list.
 	DropStaged func(tx *store.Tx, peer contact.ODID, until time.Time) error
+	// CardRev returns the revision of this device's contact card, 0 if none was ever
+	// set. DropCard deletes what is held of peer's card, if anything is: it may not be
+	// held any more.
+	CardRev  func(tx *store.Tx) (uint64, error)
+	DropCard func(tx *store.Tx, peer contact.ODID) error
 	// Changed is called after every durable change of a relation. It must not block.
 	Changed func(peer contact.ODID)
 
@@ -121,6 +128,12 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.DropStaged == nil {
 		cfg.DropStaged = func(*store.Tx, contact.ODID, time.Time) error { return nil }
+	}
+	if cfg.CardRev == nil {
+		cfg.CardRev = func(*store.Tx) (uint64, error) { return 0, nil }
+	}
+	if cfg.DropCard == nil {
+		cfg.DropCard = func(*store.Tx, contact.ODID) error { return nil }
 	}
 	if cfg.Changed == nil {
 		cfg.Changed = func(contact.ODID) {}
@@ -222,6 +235,9 @@ func (s *Service) issue(e *entry, st contact.Statement) error {
 	e.row.Marks.MineSeq = st.Seq
 	if st.Answer != nil {
 		e.decided(st.Answer.Digest)
+	}
+	if st.CardAnswer != nil {
+		e.decidedCard(st.CardAnswer.Digest)
 	}
 	return nil
 }

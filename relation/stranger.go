@@ -71,7 +71,7 @@ func (s *Service) remind(peer contact.ODID, h heard) (mine *contact.Signed, err 
 		e.row.Marks.MineSeq = h.yours.Seq
 		now := s.next(&e).Unlist(0)
 		if !h.yours.Listed {
-			now.Answer = h.yours.Answer // a refusal stays one
+			now.Answer, now.CardAnswer = h.yours.Answer, h.yours.CardAnswer // a refusal stays one
 		}
 		if err := s.issue(&e, now); err != nil {
 			return err
@@ -94,9 +94,8 @@ func (s *Service) hearStranger(peer contact.ODID, h heard, t toll) (is contact.A
 		if err != nil {
 			return err
 		}
-		_, asks := e.asksNow()
-		r, found, err := requests.Get(tx, peer[:])
-		idle = !fresh || !asks && (!found || r.Withdrawn)
+		waits, err := s.waits(tx, peer)
+		idle = !fresh || !e.asks() && !waits
 		return err
 	})
 	if err != nil || idle {
@@ -112,19 +111,20 @@ func (s *Service) hearStranger(peer contact.ODID, h heard, t toll) (is contact.A
 		if len(h.Addresses) > 0 {
 			e.row.Addresses = h.Addresses
 		}
-		if _, asks := e.asksNow(); asks {
-			if is, err = s.consider(tx, &e, h.Name, t); err != nil || is == contact.Discard || is == contact.Postpone {
+		if e.asks() {
+			if is, err = s.hearAsks(tx, &e, h.Name, t); err != nil || is == contact.Discard || is == contact.Postpone {
 				return err
 			}
 			if is == contact.Welcome {
 				return s.settle(tx, &e, before)
 			}
-			return s.save(tx, &e)
-		}
-		if r, found, err := requests.Get(tx, peer[:]); err != nil || !found || r.Withdrawn {
+		} else if waits, err := s.waits(tx, peer); err != nil || !waits {
 			return err
 		}
 		if err := s.trackReceived(tx, &e); err != nil {
+			return err
+		}
+		if err := s.trackCardReceived(tx, &e); err != nil {
 			return err
 		}
 		return s.save(tx, &e)
@@ -149,4 +149,21 @@ func (s *Service) said(tx *store.Tx, peer contact.ODID, h heard, t toll) (e entr
 	e.row.Theirs, e.theirs = h.Mine, h.mine
 	e.row.Marks.TheirsSeq = h.mine.Seq
 	return e, true, nil
+}
+
+// asks reports whether e's device asks for anything that was not decided yet.
+func (e *entry) asks() bool {
+	_, contact := e.asksNow()
+	_, card := e.asksCardNow()
+	return contact || card
+}
+
+// waits reports whether any request of peer waits for the user.
+func (s *Service) waits(tx *store.Tx, peer contact.ODID) (bool, error) {
+	r, found, err := requests.Get(tx, peer[:])
+	if err != nil || found && !r.Withdrawn {
+		return found, err
+	}
+	_, found, err = cardRequests.Get(tx, peer[:])
+	return found, err
 }

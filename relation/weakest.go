@@ -31,6 +31,9 @@ func (s *Service) displace(tx *store.Tx, row store.Row[request]) error {
 		return err
 	}
 	if e.disposable() {
+		if err := dropCardRequest(tx, e.peer); err != nil {
+			return err
+		}
 		delete(viewsOf(tx), e.peer)
 		if err := devices.Delete(tx, e.peer[:]); err != nil {
 			return err

@@ -59,6 +59,10 @@ func TestGoldenBytes(t *testing.T) {
 		{"request", request{ID: requestID{1}, At: 5, Digest: contact.Digest{3}, Name: "n", Stranger: true, Withdrawn: true},
 			"a6015001" + strings.Repeat("00", 15) + "020503582003" + strings.Repeat("00", 31) + "04616e05f506f5"},
 		{"sent ask", sentAsk{ID: contact.AskID{1}, At: 5, Gave: contact.Audio}, "a3015001" + strings.Repeat("00", 15) + "020503816561" + "7564696f"},
+		{"asks for the card of a device", device{Asks: &asks{Card: &contact.Digest{3}}}, "a203a006a104582003" + strings.Repeat("00", 31)},
+		{"sent ask for a card", sentCardAsk{ID: contact.AskID{1}, At: 5}, "a2015001" + strings.Repeat("00", 15) + "0205"},
+		{"grant of the card", cardGrant{Since: 5}, "a10105"},
+		{"revoked grant", cardGrant{Since: 5, Revoked: 6, Confirmed: true}, "a3010502060" + "3f5"},
 		{"crowd", crowd{1, 2, 3, 4, 5, 6}, "a6010102020303040405050606"},
 		{"device", device{
 			Mine: signed, Theirs: signed, Contact: contactID{7}, Addresses: []transport.Address{"a"},
