@@ -338,7 +338,7 @@ func TestCardsOfTwoParties(t *testing.T) {
 					m.issue(p, m.next(p).ShowCard(m.rev))
 				}
 			},
-			"share": func(t *rapid.T) { m.share(side(t)) },
+			"share":   func(t *rapid.T) { m.share(side(t)) },
 			"fetch":   func(t *rapid.T) { m.fetch(side(t)) },
 			"backup":  func(t *rapid.T) { m.backup(side(t)) },
 			"restore": func(t *rapid.T) { m.restore(side(t)) },

@@ -39,9 +39,10 @@ var inside = []struct {
 	{"check", feature, featureReason},
 	{"profile", feature, featureReason},
 	{"credit", feature, featureReason},
-	{"node", append([]string{"pairing", "relation", "presence", "message", "file", "check", "profile", "credit", "stamp"}, feature...),
+	{"card", feature, featureReason},
+	{"node", append([]string{"pairing", "relation", "presence", "message", "file", "check", "profile", "card", "credit", "stamp"}, feature...),
 		"node composes the features and is itself no part of the API, nor bound to one transport"},
-	{"api/server", []string{"api/...", "internal/home", "node", "pairing", "relation", "presence", "message", "file", "check", "profile", "credit", "store", "transport", "contact", "identity"},
+	{"api/server", []string{"api/...", "internal/home", "node", "pairing", "relation", "presence", "message", "file", "check", "profile", "card", "credit", "store", "transport", "contact", "identity"},
 		"the server answers from the features; it opens no network"},
 	{"api/...", []string{"api/..."},
 		"the schema is shared with clients, so it drags nothing of the daemon along"},
@@ -185,7 +186,7 @@ func TestImportsRunDown(t *testing.T) {
 // TestFeaturesMeetOnlyInNode: not even the tests of one feature use another, or
 // they would hold each other in place.
 func TestFeaturesMeetOnlyInNode(t *testing.T) {
-	features := []string{"pairing", "relation", "presence", "message", "file", "check", "profile"}
+	features := []string{"pairing", "relation", "presence", "message", "file", "check", "profile", "card"}
 	for _, p := range packages(t) {
 		if !anyMatches(features, p.name()) {
 			continue
