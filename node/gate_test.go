@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"contactsd/card"
 	"contactsd/check"
 	"contactsd/contact"
 	"contactsd/file"
@@ -97,7 +98,7 @@ func (a *attacker) sentSince() []string {
 }
 
 func protocols() []transport.Protocol {
-	return []transport.Protocol{relation.Protocol, pairing.Protocol, presence.Protocol, message.Protocol, presence.GossipProtocol, check.Protocol, file.Protocol, profile.Protocol}
+	return []transport.Protocol{relation.Protocol, pairing.Protocol, presence.Protocol, message.Protocol, presence.GossipProtocol, check.Protocol, file.Protocol, profile.Protocol, card.Protocol}
 }
 
 // hear reads a stream to its end: what came, how it ended, after how long.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"contactsd/card"
 	"contactsd/check"
 	"contactsd/contact"
 	"contactsd/credit"
@@ -61,6 +62,7 @@ type Node struct {
 	Check    *check.Service
 	Profile  *profile.Service
 	Credit   *credit.Service
+	Card     *card.Service
 
 	log     *slog.Logger
 	policy  atomic.Pointer[contact.Policy]
@@ -70,7 +72,7 @@ type Node struct {
 
 // Tables returns the tables of all features, for store.Open.
 func Tables() []store.Definition {
-	return slices.Concat([]store.Definition{settingsTable}, relation.Tables(), pairing.Tables(), presence.Tables(), message.Tables(), file.Tables(), profile.Tables(), credit.Tables())
+	return slices.Concat([]store.Definition{settingsTable}, relation.Tables(), pairing.Tables(), presence.Tables(), message.Tables(), file.Tables(), profile.Tables(), credit.Tables(), card.Tables())
 }
 
 // New composes a node and installs its gate on the transport. Run starts it.
@@ -97,14 +99,19 @@ func New(cfg Config) (*Node, error) {
 	n.Relation, err = relation.New(relation.Config{
 		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Addresses: addresses, Work: cfg.Work, Log: cfg.Log,
 		Policy: n.Policy, Name: n.Name, Profile: n.shownProfile, Charge: n.Credit.Charge,
-		Noticed: func(peer contact.ODID, rev uint64) { n.Profile.Noticed(peer, rev) },
-		Staged:  func(tx *store.Tx, peer contact.ODID) (bool, error) { return n.Pairing.Staged(tx, peer) },
+		Noticed: func(peer contact.ODID, rev uint64) {
+			n.Profile.Noticed(peer, rev)
+			n.Card.InTouch(peer)
+		},
+		Staged: func(tx *store.Tx, peer contact.ODID) (bool, error) { return n.Pairing.Staged(tx, peer) },
 		CommitStaged: func(tx *store.Tx, peer contact.ODID, id contact.PairID) (bool, error) {
 			return n.Pairing.CommitStaged(tx, peer, id)
 		},
 		DropStaged: func(tx *store.Tx, peer contact.ODID, until time.Time) error {
 			return n.Pairing.DropStaged(tx, peer, until)
 		},
+		CardRev:    func(tx *store.Tx) (uint64, error) { return n.Card.Rev(tx) },
+		DropCard:   func(tx *store.Tx, peer contact.ODID) error { return n.Card.Drop(tx, peer) },
 		Disconnect: cfg.Transport.Disconnect,
 		Leaving:    func(peer contact.ODID) { n.Presence.Part(peer) },
 		Owes:       func(tx *store.Tx, peer contact.ODID) (bool, error) { return n.Presence.Owes(tx, peer) },
@@ -113,6 +120,7 @@ func New(cfg Config) (*Node, error) {
 			n.Message.Wake(peer)
 			n.File.RelationChanged(peer)
 			n.Profile.RelationChanged(peer)
+			n.Card.InTouch(peer)
 		},
 	})
 	if err != nil {
@@ -183,6 +191,10 @@ func New(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.Card, err = card.New(card.Config{DB: cfg.DB, Network: cfg.Transport, Relations: n.Relation.Cards(), Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
 	cfg.Transport.Serve(relation.Protocol, n.gate(contact.ServiceRelation, n.Relation.Handle))
 	cfg.Transport.Serve(pairing.Protocol, n.gate(contact.ServicePairing, n.Pairing.Handle))
 	cfg.Transport.Serve(presence.Protocol, n.gate(contact.ServicePresence, n.Presence.Handle))
@@ -191,6 +203,7 @@ func New(cfg Config) (*Node, error) {
 	cfg.Transport.Serve(file.Protocol, n.gate(contact.ServiceFiles, n.using(n.File.Handle)))
 	cfg.Transport.Serve(check.Protocol, n.gate(contact.ServiceCheck, n.Check.Handle))
 	cfg.Transport.Serve(profile.Protocol, n.gate(contact.ServiceProfile, n.Profile.Handle))
+	cfg.Transport.Serve(card.Protocol, n.gate(contact.ServiceCard, n.Card.Handle))
 	return n, nil
 }
 
@@ -224,6 +237,7 @@ func (n *Node) Run(ctx context.Context) error {
 		"message":  n.Message.Run,
 		"file":     n.File.Run,
 		"profile":  n.Profile.Run,
+		"card":     n.Card.Run,
 	} {
 		done.Go(func() {
 			if err := run(features); err != nil {
