@@ -76,6 +76,11 @@ func (c *Client) Groups() contactsv1connect.GroupsServiceClient {
 	return contactsv1connect.NewGroupsServiceClient(c.transport(), baseURL, limits())
 }
 
+// Cards returns the calls about contact cards.
+func (c *Client) Cards() contactsv1connect.CardsServiceClient {
+	return contactsv1connect.NewCardsServiceClient(c.transport(), baseURL, limits())
+}
+
 // Requests returns the calls about what devices ask of each other.
 func (c *Client) Requests() contactsv1connect.RequestsServiceClient {
 	return contactsv1connect.NewRequestsServiceClient(c.transport(), baseURL, limits())

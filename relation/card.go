@@ -53,6 +53,11 @@ func (c Cards) Ask(peer contact.ODID, wording string) (r Request, err error) {
 
 // ask issues the statement that asks e's device for its card, and settles it.
 func (c Cards) ask(tx *store.Tx, e *entry, wording string) (a sentCardAsk, err error) {
+	if !e.mutual() {
+		if err := c.s.charge(tx, e, e.asking()); err != nil {
+			return a, err
+		}
+	}
 	id, err := uuid.NewRandom()
 	if err != nil {
 		return a, err
@@ -72,6 +77,10 @@ func (c Cards) ask(tx *store.Tx, e *entry, wording string) (a sentCardAsk, err e
 	tx.OnCommit(func() { c.s.touch(e.peer) })
 	return a, c.s.settle(tx, e, before)
 }
+
+// mutual reports whether the two list each other: between such, asks for the card are
+// free.
+func (e *entry) mutual() bool { return e.listed() && e.theirs != nil && e.theirs.Listed }
 
 // Cancel takes the open ask for a contact's card back. Errors: ErrNotFound,
 // ErrBlocked, ErrRequest.
@@ -263,6 +272,11 @@ func (c Cards) Forget() error {
 // it is not listed. The caller settles e.
 func (s *Service) acceptCard(tx *store.Tx, e *entry, r request) error {
 	listed, wording := e.listed(), e.theirs.CardAsk.Wording
+	if !listed {
+		if err := s.roomForUntrusted(tx); err != nil {
+			return err
+		}
+	}
 	rev, err := s.cfg.CardRev(tx)
 	if err != nil {
 		return err

@@ -75,6 +75,8 @@ func answers() []answer {
 		{is: relation.ErrBlocked, code: refused, reason: "blocked", field: "contact"},
 		{is: relation.ErrRemoved, code: now, reason: "removed", field: "contact"},
 		{is: relation.ErrRequest, code: gone, reason: "no_request", field: "request", hint: "see: contactsctl requests", whole: true},
+		{is: relation.ErrHasCard, code: now, reason: "has_card", field: "contact", hint: "see: contactsctl card show"},
+		{is: relation.ErrNoGrant, code: gone, reason: "no_grant", field: "contact", hint: "see: contactsctl card grants", whole: true},
 		{is: relation.ErrNoGroup, code: gone, reason: "no_group", field: "group", hint: "see: contactsctl groups", whole: true},
 		{is: relation.ErrSelf, code: bad, reason: "self", field: "odid", hint: "take the ODID of the other one: contactsctl status there"},
 

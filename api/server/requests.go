@@ -3,8 +3,6 @@ package server
 import (
 	"context"
 	"slices"
-	"strconv"
-	"strings"
 
 	contactsv1 "contactsd/api/contacts/v1"
 	"contactsd/contact"
@@ -13,14 +11,13 @@ import (
 
 type asks struct{ *Server }
 
-// kindContact is the one kind of request there is.
-const kindContact = "contact"
+// The kinds of requests.
+const (
+	kindContact = "contact"
+	kindCard    = "card"
+)
 
 func (s asks) ListRequests(_ context.Context, req *contactsv1.ListRequestsRequest) (*contactsv1.ListRequestsResponse, error) {
-	size, err := pageSize(req.PageSize)
-	if err != nil {
-		return nil, err
-	}
 	if !slices.Contains([]string{"", "in", "out"}, req.Direction) {
 		return nil, invalid("direction", "unknown direction %q: use in or out", clip(req.Direction))
 	}
@@ -28,36 +25,15 @@ func (s asks) ListRequests(_ context.Context, req *contactsv1.ListRequestsReques
 	if err != nil {
 		return nil, err
 	}
-	from, err := resumeRequests(list, req.PageToken)
+	page, next, err := pageOf(list, func(r relation.Request) string { return r.ID }, req.PageSize, req.PageToken)
 	if err != nil {
 		return nil, err
 	}
-	r := &contactsv1.ListRequestsResponse{Total: uint32(len(list))}
-	page := list[from:min(from+size, len(list))]
+	r := &contactsv1.ListRequestsResponse{NextPageToken: next, Total: uint32(len(list))}
 	for _, one := range page {
 		r.Requests = append(r.Requests, requestOf(one))
 	}
-	if next := from + len(page); next < len(list) {
-		r.NextPageToken = strconv.Itoa(next) + ":" + page[len(page)-1].ID
-	}
 	return r, nil
-}
-
-// resumeRequests returns where in list the page of token begins: after the request
-// that it names, or, when that is answered, at the place where it was.
-func resumeRequests(list []relation.Request, token string) (int, error) {
-	if token == "" {
-		return 0, nil
-	}
-	place, id, ok := strings.Cut(token, ":")
-	next, err := strconv.Atoi(place)
-	if !ok || err != nil || next < 1 || id == "" {
-		return 0, invalid("page_token", "not from a page of this list")
-	}
-	if i := slices.IndexFunc(list, func(r relation.Request) bool { return r.ID == id }); i >= 0 {
-		return i + 1, nil
-	}
-	return min(next-1, len(list)), nil
 }
 
 func requestOf(r relation.Request) *contactsv1.Request {
@@ -84,6 +60,9 @@ func requestOf(r relation.Request) *contactsv1.Request {
 	case r.Told:
 		out.State = "sent"
 	}
+	if r.Kind == relation.KindCard {
+		out.Kinds = []string{kindCard}
+	}
 	return out
 }
 
@@ -104,7 +83,11 @@ func (s asks) AnswerRequests(_ context.Context, req *contactsv1.AnswerRequestsRe
 		}
 		results = append(results, r)
 	}
-	return &contactsv1.AnswerRequestsResponse{Results: results}, nil
+	out := &contactsv1.AnswerRequestsResponse{Results: results}
+	if a.Response == relation.Accept {
+		out.EmptyCard, err = s.givesEmptyCard()
+	}
+	return out, err
 }
 
 func answerOf(req *contactsv1.AnswerRequestsRequest) (a relation.Answer, err error) {
@@ -123,6 +106,15 @@ func answerOf(req *contactsv1.AnswerRequestsRequest) (a relation.Answer, err err
 		a.Response = relation.Block
 	default:
 		return a, invalid("answer", "unknown answer %q: use accept, reject or block", clip(req.Answer))
+	}
+	switch req.Only {
+	case "":
+	case kindContact:
+		a.Kind = relation.KindContact
+	case kindCard:
+		a.Kind = relation.KindCard
+	default:
+		return a, invalid("only", "unknown kind %q: use contact or card", clip(req.Only))
 	}
 	if len(req.Permissions) == 0 {
 		return a, nil

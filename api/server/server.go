@@ -114,6 +114,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle(contactsv1connect.NewGroupsServiceHandler(groups{contacts{s}}, opts...))
 	mux.Handle(contactsv1connect.NewRequestsServiceHandler(asks{s}, opts...))
 	mux.Handle(contactsv1connect.NewCreditsServiceHandler(credits{s}, opts...))
+	mux.Handle(contactsv1connect.NewCardsServiceHandler(cards{s}, opts...))
 	mux.Handle(contactsv1connect.NewPresenceServiceHandler(presences{s}, opts...))
 	mux.Handle(contactsv1connect.NewMessagesServiceHandler(messages{s}, append(opts, connect.WithReadMaxBytes(maxBatchRequest))...))
 	mux.Handle(contactsv1connect.NewFilesServiceHandler(files{s}, opts...))

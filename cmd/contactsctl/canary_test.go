@@ -186,6 +186,21 @@ func TestDaemonsTellNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ana.ctl(0, "", "card", "set", "phone=canary-phone", "email=canary-email", "address=canary-address", "notes=canary-notes")
+	bob.ctl(0, "", "card", "ask", "canary-ana", "--wording", "canary-wording")
+	err = devices.Until(ctx, "the request to arrive", func() (bool, error) {
+		return strings.Contains(ana.ctl(0, "", "requests"), "canary-wording"), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ana.ctl(0, "", "requests", "accept", "--all")
+	err = devices.Until(ctx, "the card to arrive", func() (bool, error) {
+		return strings.Contains(bob.ctl(0, "", "card", "show", "canary-ana"), "canary-phone"), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	bob.ctl(0, "", "permissions", "canary-ana", "narrow", "status")
 	answers.WriteString(ana.ctl(5, "", "why", "canary-nobody"))
 	var told strings.Builder

@@ -108,12 +108,28 @@ func (a *app) showProfileOf(ctx context.Context, who string, opt lookUp) error {
 		return err
 	}
 	if !r.Profile.Live && r.Listed && !opt.kept {
-		return a.aside("the device can't be reached now; this is what it told before")
+		if err := a.aside("the device can't be reached now; this is what it told before"); err != nil {
+			return err
+		}
 	}
 	if r.Listed {
-		return nil
+		return a.cardHint(ctx, r.Profile.Odid)
 	}
 	return a.aside("not a contact; to add it: contactsctl add " + r.Profile.Odid + " --source profile")
+}
+
+// cardHint tells how to see more than the profile of a contact.
+func (a *app) cardHint(ctx context.Context, odid string) error {
+	r, err := a.client.Cards().GetContactCard(ctx, &contactsv1.GetContactCardRequest{Contact: odid})
+	switch {
+	case err != nil:
+		return err
+	case r.State == "held":
+		return a.aside("contact card: contactsctl card show " + short(odid))
+	case r.State == "none":
+		return a.aside("contact information is locked; to request it: contactsctl card ask " + short(odid) + " --wording …")
+	}
+	return a.aside(cardStateText(r.State))
 }
 
 // writeAvatar writes the picture of a profile to a file, unless that is "".

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,9 +16,9 @@ func (a *app) requestsCommand() *cobra.Command {
 	requests := &cobra.Command{
 		Use:   "requests",
 		Short: "what others ask of this device, and what you asked",
-		Long: `requests lists what waits for your answer: devices that want to be contacts, and
-contacts that want to be allowed more. What a stranger calls itself and writes is
-its own choice, and proves nothing.
+		Long: `requests lists what waits for your answer: devices that want to be contacts,
+contacts that want to be allowed more, and who asks for your contact card. What a
+stranger calls itself and writes is its own choice, and proves nothing.
 
 With --sent it lists what you asked and others have not answered: queued until the
 other device can be reached, then sent; working while this device makes the stamps
@@ -31,7 +32,9 @@ has no room for more requests now (it is asked again).`,
 	requests.AddCommand(
 		a.answerCommand("accept", "accepted", `accept makes who asks a contact, untrusted until you pair with it, and lets it do
 what it asks for, or with --allow a part of that. A contact that asks for more is
-allowed it.`),
+allowed it. Who asks for your contact card gets it, and becomes a contact, too; with
+--only card that alone is answered. What you give you may take back, but who saw it
+may have kept a copy.`),
 		a.answerCommand("reject", "rejected", `reject says no. It is no block: another request may come, at most three a day.`),
 		a.answerCommand("block", "blocked", `block says nothing, and has nothing more to do with who asks. See: contactsctl unblock.`),
 		&cobra.Command{
@@ -80,6 +83,11 @@ be.`,
 			if err != nil {
 				return err
 			}
+			if r.EmptyCard && !a.json {
+				if err := a.aside("your contact card is empty; to fill it in: contactsctl card set phone=…"); err != nil {
+					return err
+				}
+			}
 			for _, item := range r.Results {
 				item.Item = cmp.Or(who[item.Item], item.Item)
 			}
@@ -90,6 +98,9 @@ be.`,
 		}),
 	}
 	cmd.Flags().BoolVar(&req.All, "all", false, "all that wait")
+	if answer != "block" {
+		cmd.Flags().StringVar(&req.Only, "only", "", "only requests of this `KIND`: contact or card")
+	}
 	if answer == "accept" {
 		cmd.Flags().StringSliceVar(&req.Permissions, "allow", nil, "allow these `PERMISSIONS` at most: messages, audio, video, status")
 	}
@@ -164,7 +175,7 @@ func (a *app) requests(ctx context.Context, sent bool) error {
 			who = sentState(q)
 		}
 		rows = append(rows, []cell{
-			{safe(q.Name), plain}, {who, plain}, {list(q.Permissions), plain}, {safe(q.Wording), plain}, {ago(q.At, a.now()), dim}, {short(q.Odid), dim},
+			{safe(q.Name), plain}, {who, plain}, {asksFor(q), plain}, {safe(q.Wording), plain}, {ago(q.At, a.now()), dim}, {short(q.Odid), dim},
 		})
 	}
 	return a.table([]string{"name", map[bool]string{false: "who", true: "state"}[sent], "asks for", "wording", "since", "odid"}, rows)
@@ -181,6 +192,14 @@ func sentState(q *contactsv1.Request) string {
 		s += fmt.Sprintf(", about %.0f s", max(q.SecondsLeft, 1))
 	}
 	return s
+}
+
+// asksFor tells what is asked for.
+func asksFor(q *contactsv1.Request) string {
+	if slices.Contains(q.Kinds, "card") {
+		return "contact card"
+	}
+	return list(q.Permissions)
 }
 
 // ask asks a contact to be allowed more.

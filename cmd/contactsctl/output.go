@@ -227,3 +227,6 @@ func (a *app) aside(text string) error {
 func (a *app) warn(format string, args ...any) {
 	fmt.Fprintf(a.talk, program+": "+format+"\n", args...)
 }
+
+// day is a date of this computer's calendar.
+func day(ts *timestamppb.Timestamp) string { return ts.AsTime().Local().Format(time.DateOnly) }

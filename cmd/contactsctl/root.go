@@ -90,7 +90,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no daemon, 4 refused,
 		}
 	}
 	group("pairing", "Pairing:", a.showCodeCommand(), a.pairCommand())
-	group("contacts", "Contacts:", a.addCommand(), a.listCommand(), a.showCommand(), a.whyCommand(), a.setCommand(), a.groupsCommand(), a.removeCommand(), a.permissionsCommand(), a.requestsCommand(), a.checkCommand(),
+	group("contacts", "Contacts:", a.addCommand(), a.listCommand(), a.showCommand(), a.whyCommand(), a.setCommand(), a.groupsCommand(), a.removeCommand(), a.permissionsCommand(), a.requestsCommand(), a.cardCommand(), a.checkCommand(),
 		a.blockCommand(), a.unblockCommand(), a.blocklistCommand())
 	group("messages", "Messages, files and presence:", a.sendCommand(), a.messagesCommand(), a.outboxCommand(), a.filesCommand(), a.presenceCommand())
 	group("device", "This device:", a.openCommand(), a.statusCommand(), a.profileCommand(), a.creditsCommand(), a.settingsCommand(), a.eventsCommand(), a.pathsCommand(), a.versionCommand())

@@ -28,7 +28,7 @@ type Request struct {
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Who asks, or is asked.
 	Odid string `protobuf:"bytes,2,opt,name=odid,proto3" json:"odid,omitempty"`
-	// What is asked for: contact.
+	// What is asked for: contact or card.
 	Kinds []string `protobuf:"bytes,3,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	// As the asker wrote it, at most 100 characters: any characters.
 	Wording string `protobuf:"bytes,4,opt,name=wording,proto3" json:"wording,omitempty"`
@@ -313,7 +313,9 @@ type AnswerRequestsRequest struct {
 	Answer string `protobuf:"bytes,3,opt,name=answer,proto3" json:"answer,omitempty"`
 	// What is given at most, of what is asked for; empty for all of that. Only with
 	// accept.
-	Permissions   []string `protobuf:"bytes,4,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	Permissions []string `protobuf:"bytes,4,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	// Answer requests of this kind alone: contact or card; both if empty.
+	Only          string `protobuf:"bytes,5,opt,name=only,proto3" json:"only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -376,9 +378,19 @@ func (x *AnswerRequestsRequest) GetPermissions() []string {
 	return nil
 }
 
+func (x *AnswerRequestsRequest) GetOnly() string {
+	if x != nil {
+		return x.Only
+	}
+	return ""
+}
+
 type AnswerRequestsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Results       []*Result              `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Results []*Result              `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	// After accept: whether this device's card, which somebody has been given, tells
+	// nothing yet (SetCard).
+	EmptyCard     bool `protobuf:"varint,2,opt,name=empty_card,json=emptyCard,proto3" json:"empty_card,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -418,6 +430,13 @@ func (x *AnswerRequestsResponse) GetResults() []*Result {
 		return x.Results
 	}
 	return nil
+}
+
+func (x *AnswerRequestsResponse) GetEmptyCard() bool {
+	if x != nil {
+		return x.EmptyCard
+	}
+	return false
 }
 
 type AskContactRequest struct {
@@ -644,14 +663,17 @@ const file_contacts_v1_requests_proto_rawDesc = "" +
 	"\x14ListRequestsResponse\x120\n" +
 	"\brequests\x18\x01 \x03(\v2\x14.contacts.v1.RequestR\brequests\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
-	"\x05total\x18\x03 \x01(\rR\x05total\"\x7f\n" +
+	"\x05total\x18\x03 \x01(\rR\x05total\"\x93\x01\n" +
 	"\x15AnswerRequestsRequest\x12\x1a\n" +
 	"\brequests\x18\x01 \x03(\tR\brequests\x12\x10\n" +
 	"\x03all\x18\x02 \x01(\bR\x03all\x12\x16\n" +
 	"\x06answer\x18\x03 \x01(\tR\x06answer\x12 \n" +
-	"\vpermissions\x18\x04 \x03(\tR\vpermissions\"G\n" +
+	"\vpermissions\x18\x04 \x03(\tR\vpermissions\x12\x12\n" +
+	"\x04only\x18\x05 \x01(\tR\x04only\"f\n" +
 	"\x16AnswerRequestsResponse\x12-\n" +
-	"\aresults\x18\x01 \x03(\v2\x13.contacts.v1.ResultR\aresults\"\x82\x01\n" +
+	"\aresults\x18\x01 \x03(\v2\x13.contacts.v1.ResultR\aresults\x12\x1d\n" +
+	"\n" +
+	"empty_card\x18\x02 \x01(\bR\temptyCard\"\x82\x01\n" +
 	"\x11AskContactRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x12 \n" +
 	"\vpermissions\x18\x02 \x03(\tR\vpermissions\x12\x18\n" +
