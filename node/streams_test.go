@@ -28,6 +28,7 @@ func TestStreamsAreCountedByDecision(t *testing.T) {
 		settle(time.Second)
 		st.Reset()
 		bob.looksAt(ana)
+		ana.givesCard(bob)
 		served := ana.Streams()
 		for service, counts := range served {
 			for d, n := range counts {
