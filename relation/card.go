@@ -26,7 +26,8 @@ func (c Cards) Of(tx *store.Tx, peer contact.ODID) (contact.CardView, error) {
 }
 
 // Ask asks a contact for its card, in the place of an ask that is open; one in the
-// same words stays as it is. Errors: ErrNotFound, ErrBlocked, ErrHasCard,
+// same words stays as it is. A contact that does not list this device is asked to be one
+// as well. Errors: ErrNotFound, ErrBlocked, ErrHasCard,
 // *contact.LimitError, *contact.InvalidError.
 func (c Cards) Ask(peer contact.ODID, wording string) (r Request, err error) {
 	if err := contact.CheckWording(wording); err != nil {
@@ -53,17 +54,16 @@ func (c Cards) Ask(peer contact.ODID, wording string) (r Request, err error) {
 
 // ask issues the statement that asks e's device for its card, and settles it.
 func (c Cards) ask(tx *store.Tx, e *entry, wording string) (a sentCardAsk, err error) {
-	if !e.mutual() {
-		if err := c.s.charge(tx, e, e.asking()); err != nil {
-			return a, err
-		}
+	st, err := c.beside(tx, e, wording)
+	if err != nil {
+		return a, err
 	}
 	id, err := uuid.NewRandom()
 	if err != nil {
 		return a, err
 	}
 	before := e.view()
-	st := c.s.next(e).AskCard(contact.CardAsk{ID: contact.AskID(id), Wording: wording})
+	st = st.AskCard(contact.CardAsk{ID: contact.AskID(id), Wording: wording})
 	if err := c.s.issue(e, st); err != nil {
 		return a, err
 	}
@@ -76,6 +76,21 @@ func (c Cards) ask(tx *store.Tx, e *entry, wording string) (a sentCardAsk, err e
 	}
 	tx.OnCommit(func() { c.s.touch(e.peer) })
 	return a, c.s.settle(tx, e, before)
+}
+
+// beside begins the statement that asks e's device for its card. One that does not list
+// this device is asked to be a contact as well, unless it was and has not answered: it
+// takes no other requests of strangers.
+func (c Cards) beside(tx *store.Tx, e *entry, wording string) (contact.Statement, error) {
+	st := c.s.next(e)
+	_, open, err := sentAsks.Get(tx, e.peer[:])
+	if err != nil || open || e.mutual() {
+		return st, err
+	}
+	if err := c.s.charge(tx, e, e.asking()); err != nil {
+		return st, err
+	}
+	return c.s.propose(tx, e, st, AskOptions{Permissions: contact.AddedDefault, Wording: wording})
 }
 
 // mutual reports whether the two list each other: between such, asks for the card are

@@ -111,9 +111,11 @@ Who saw it may have kept a copy.`,
 func (a *app) cardAskCommand() *cobra.Command {
 	req := &contactsv1.AskCardRequest{}
 	cmd := &cobra.Command{
-		Use:               "ask CONTACT --wording TEXT",
-		Short:             "ask a contact for its card",
-		Long:              `ask asks a contact for its card, in the place of what you asked before and it did not answer.`,
+		Use:   "ask CONTACT --wording TEXT",
+		Short: "ask a contact for its card",
+		Long: `ask asks a contact for its card, in the place of what you asked before and it did
+not answer. One that does not list you is asked to be your contact as well, in the
+same words.`,
 		Example:           `  contactsctl card ask bob --wording "Your number, for the trip?"`,
 		Args:              takes(1, 1),
 		ValidArgsFunction: a.names,

@@ -61,7 +61,8 @@ type CardsServiceClient interface {
 	// SetCard changes the fields that are present, all of them or, if one can't be
 	// taken, none. Those who hold the card are told, and fetch it.
 	SetCard(context.Context, *v1.SetCardRequest) (*v1.SetCardResponse, error)
-	// AskCard asks a contact for its card, in the place of an ask that is open.
+	// AskCard asks a contact for its card, in the place of an ask that is open. One that
+	// does not list this device is asked to be a contact as well, in the same words.
 	AskCard(context.Context, *v1.AskCardRequest) (*v1.AskCardResponse, error)
 	// CancelCardAsk takes that back, as long as it is not answered.
 	CancelCardAsk(context.Context, *v1.CancelCardAskRequest) (*v1.CancelCardAskResponse, error)
@@ -231,7 +232,8 @@ type CardsServiceHandler interface {
 	// SetCard changes the fields that are present, all of them or, if one can't be
 	// taken, none. Those who hold the card are told, and fetch it.
 	SetCard(context.Context, *v1.SetCardRequest) (*v1.SetCardResponse, error)
-	// AskCard asks a contact for its card, in the place of an ask that is open.
+	// AskCard asks a contact for its card, in the place of an ask that is open. One that
+	// does not list this device is asked to be a contact as well, in the same words.
 	AskCard(context.Context, *v1.AskCardRequest) (*v1.AskCardResponse, error)
 	// CancelCardAsk takes that back, as long as it is not answered.
 	CancelCardAsk(context.Context, *v1.CancelCardAskRequest) (*v1.CancelCardAskResponse, error)
