@@ -30,6 +30,13 @@
 // A page has a list of contacts beside one screen. A request of htmx gets the screen
 // alone; live.go says which parts are stale, and each part fetches itself.
 //
+// # What a browser sends
+//
+// The file of an upload goes from the connection to the disk (upload.go, spool.go),
+// bounded by what comes and not by what was announced, and is offered from there. What
+// does not come whole is removed at once, and what was sent when its transfer is over
+// (tidy.go); what a killed process left goes the same way, as no transfer has its ID.
+//
 // static/htmx.js and static/hx-sse.js are dist/htmx.min.js and
 // dist/ext/hx-sse.min.js of htmx.org 4.0.1 (npm), unchanged; Zero-Clause BSD
 // (static/LICENSE-htmx).

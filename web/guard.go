@@ -30,7 +30,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			http.Error(w, "refused: "+err.Error(), http.StatusForbidden)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit(r))
 		next.ServeHTTP(w, r)
 	})
 }

@@ -29,6 +29,7 @@ const maxChanged = 40
 //	requests       which requests wait
 //	files          which transfers there are
 //	file-ID        one of them
+//	uploads        what browsers send
 type changes struct {
 	rows  map[string]bool // ODIDs whose rows are stale
 	names map[string]bool
@@ -70,52 +71,69 @@ func (c changes) add(e *contactsv1.Event) {
 
 func (c changes) none() bool { return len(c.rows)+len(c.names) == 0 }
 
-// live streams what has changed for as long as the browser listens.
-func (s *Server) live(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	events := make(chan *contactsv1.Event)
-	watch, err := s.client.Events().WatchEvents(ctx, &contactsv1.WatchEventsRequest{})
+// watch follows the daemon's events until ctx ends or end is called. The first one is
+// nil and says that the stream stands; the channel is closed when that is over.
+func (s *Server) watch(ctx context.Context) (events <-chan *contactsv1.Event, end func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	stream, err := s.client.Events().WatchEvents(ctx, &contactsv1.WatchEventsRequest{})
 	if err != nil {
-		http.Error(w, "the daemon does not answer", http.StatusBadGateway)
-		return
+		cancel()
+		return nil, nil, err
 	}
+	out := make(chan *contactsv1.Event)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		defer watch.Close()
-		for watch.Receive() {
+		defer close(out)
+		defer stream.Close()
+		for stream.Receive() {
 			select {
-			case events <- watch.Msg().Event: // nil in the first one: the stream stands
+			case out <- stream.Msg().Event:
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	defer func() { cancel(); <-ended }()
+	return out, func() { cancel(); <-ended }, nil
+}
+
+// live streams what has changed for as long as the browser listens.
+func (s *Server) live(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	events, end, err := s.watch(ctx)
+	if err != nil {
+		http.Error(w, "the daemon does not answer", http.StatusBadGateway)
+		return
+	}
+	defer end()
+	moved, leave := s.uploads.watch()
+	defer leave()
 	out := newStream(w)
 	stale := newChanges()
 	var show <-chan time.Time
 	for {
 		select {
-		case e := <-events:
-			if e == nil {
+		case e, ok := <-events:
+			switch {
+			case !ok:
+				return // the browser comes back by itself
+			case e == nil:
 				stale.names["sync"] = true
-			} else {
+			default:
 				stale.add(e)
 			}
-			if show == nil && !stale.none() {
-				show = time.After(together)
-			}
+		case <-moved:
+			stale.names["uploads"] = true
 		case <-show:
 			if s.tell(ctx, out, stale) != nil {
 				return
 			}
 			stale, show = newChanges(), nil
-		case <-ended:
-			return // the browser comes back by itself
 		case <-ctx.Done():
 			return
+		}
+		if show == nil && !stale.none() {
+			show = time.After(together)
 		}
 	}
 }

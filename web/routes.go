@@ -58,6 +58,9 @@ func (s *Server) routes() http.Handler {
 	inside.HandleFunc("GET /file/{id}", s.transfer)
 	inside.HandleFunc("POST /file/{id}/{act}", s.actOnTransfer)
 	inside.HandleFunc("POST /c/{odid}/file", s.sendFile)
+	inside.HandleFunc("POST /c/{odid}/upload", s.upload)
+	inside.HandleFunc("GET /uploads", s.showUploads)
+	inside.HandleFunc("POST /uploads/{id}/end", s.endUpload)
 
 	inside.HandleFunc("GET /groups", s.groups)
 	inside.HandleFunc("POST /groups", s.createGroup)

@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -94,6 +98,16 @@ func testScreens(t *testing.T, w world) {
 		t.Fatal(err)
 	}
 	ana.sees("#badge", "1")
+	ana.uploads(bob.ODID, "holiday.mkv", 300_000_000, 120_000_000)()
+	ana.sees("#uploads", "stopped sending it")
+	leave := ana.uploads(bob.ODID, "wedding.mkv", 900_000_000, 3_000_000)
+	ana.sees("#uploads", "wedding.mkv")
+	look("chat-file")
+	leave()
+	for range 2 {
+		ana.clicks("#uploads button")
+	}
+	ana.until(`!document.querySelector('#uploads li')`)
 	bob.Stop(syscall.SIGKILL)
 	ana.types("#text", "I am at the door")
 	ana.clicks(".compose button")
@@ -177,6 +191,49 @@ func testScreens(t *testing.T, w world) {
 	look("blocked")
 	ana.goes(fmt.Sprintf("/c/%s", strings.Repeat("x", 20)))
 	look("failed")
+}
+
+// uploads begins to send a file to a contact, from another browser, and stops after a
+// part of it until leave is called.
+func (p *person) uploads(to, name string, size, part int) (leave func()) {
+	p.t.Helper()
+	at, secret, _ := strings.Cut(p.login(), "/login#")
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	c := http.Client{Jar: jar}
+	send := func(path, kind string, size int64, body io.Reader) (*http.Response, error) {
+		req, err := http.NewRequest("POST", at+path, body)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		req.Header.Set("Origin", at)
+		req.Header.Set("Content-Type", kind)
+		req.ContentLength = size
+		return c.Do(req)
+	}
+	form := url.Values{"login": {secret}}.Encode()
+	res, err := send("/login", "application/x-www-form-urlencoded", int64(len(form)), strings.NewReader(form))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	res.Body.Close()
+	body, w := io.Pipe()
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		if res, err := send("/c/"+to+"/upload", "multipart/form-data; boundary=x", int64(size), body); err == nil {
+			res.Body.Close()
+		}
+	})
+	fmt.Fprintf(w, "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=%q\r\n\r\n", name)
+	for range part / 1000 {
+		w.Write(make([]byte, 1000))
+	}
+	return func() {
+		w.CloseWithError(io.ErrUnexpectedEOF)
+		sending.Wait()
+	}
 }
 
 // camera makes a file like those of a camera: many pixels, in many bytes.

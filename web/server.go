@@ -31,6 +31,7 @@ type Config struct {
 	Client *client.Client // calls the daemon whose page this is
 	Listen string         // 127.0.0.1:PORT; port 0 chooses one
 	Dir    string         // where files that lead to a login are written, of this user alone
+	Spool  string         // where copies of what browsers send are kept, in a folder of this user alone
 	Log    *slog.Logger
 }
 
@@ -42,6 +43,8 @@ type Server struct {
 	dir      string
 	log      *slog.Logger
 	access   *access
+	spool    *spool
+	uploads  *uploads
 	pages    *pages
 	handler  http.Handler
 }
@@ -50,8 +53,8 @@ type Server struct {
 // answers there. The error is ErrListen for an address that is not on this
 // machine, else that of the network.
 func New(cfg Config) (*Server, error) {
-	if cfg.Client == nil || cfg.Dir == "" {
-		return nil, errors.New("page: Client and Dir are required")
+	if cfg.Client == nil || cfg.Dir == "" || cfg.Spool == "" {
+		return nil, errors.New("page: Client, Dir and Spool are required")
 	}
 	if err := CheckListen(cfg.Listen); err != nil {
 		return nil, err
@@ -67,6 +70,8 @@ func New(cfg Config) (*Server, error) {
 		dir:      cfg.Dir,
 		log:      cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
 		access:   newAccess(),
+		spool:    newSpool(cfg.Spool),
+		uploads:  newUploads(),
 		pages:    newPages(),
 	}
 	s.handler = s.guard(s.routes())
@@ -114,11 +119,14 @@ func (s *Server) Run(ctx context.Context) error {
 		defer close(ended)
 		served = srv.Serve(s.listener)
 	})
+	tidying, rest := context.WithCancel(ctx)
+	serving.Go(func() { s.tidy(tidying) })
 	s.log.Debug("page: listening", "address", s.host)
 	select {
 	case <-ctx.Done():
 	case <-ended:
 	}
+	rest()
 	s.access.endAll()
 	grace, stop := context.WithTimeout(context.Background(), stopTimeout)
 	defer stop()

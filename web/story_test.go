@@ -1,7 +1,10 @@
 package web_test
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
@@ -10,6 +13,7 @@ import (
 
 	contactsv1 "contactsd/api/contacts/v1"
 	"contactsd/identity"
+	"contactsd/internal/devices"
 )
 
 // acts counts what a person does, so that pairing stays short.
@@ -90,6 +94,20 @@ func testStory(t *testing.T, w world) {
 	bob.clicks("#list a")
 	bob.sees("#log .in", "Shall I bring cheese?")
 
+	// Files: some that Ana chooses, one that she drops on the chat; a folder can't be.
+	ana.does(chromedp.SetUploadFiles(chromedp.CSS("#pick"), []string{camera(t), bread(t, 3<<20)}))
+	for left := 2; left > 0; left-- {
+		bob.until(fmt.Sprintf(`document.querySelectorAll('#log .in .primary').length === %d`, left))
+		bob.clicks(`#log .in .primary`)
+	}
+	ana.sees("#log .out .file", "Sent")
+	ana.does(chromedp.Evaluate[chromedp.Void](drops))
+	bob.sees("#log .in .file", "Offered to you")
+	bob.clicks(`//li[contains(@class, "in")]//button[contains(., "Reject")]`)
+	ana.sees("#log .out .file", "Not wanted")
+	ana.until(`!document.querySelector('#uploads li')`)
+	ana.copiesGo()
+
 	// Ana gives Bob a name of her own, takes a permission back, and searches.
 	ana.clicks(".head .button")
 	ana.sees("#about-state", "You two paired")
@@ -117,6 +135,39 @@ func testStory(t *testing.T, w world) {
 	// Back goes back.
 	ana.does(chromedp.NavigateBack())
 	ana.sees("h1", "Bobby")
+}
+
+// drops drops a file on the chat, as a hand would.
+const drops = `(() => {
+	const data = new DataTransfer();
+	data.items.add(new File(['sugar'], 'cake.txt'));
+	for (const type of ['dragover', 'drop']) document.querySelector('#log').dispatchEvent(new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: data}));
+})()`
+
+// copiesGo waits until no copy of what the browser sent is left.
+func (p *person) copiesGo() {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	var left []string
+	err := devices.Until(ctx, "the copies to go", func() (bool, error) {
+		var err error
+		left, err = filepath.Glob(filepath.Join(p.Home, "outgoing", "*", "*"))
+		return len(left) == 0, err
+	})
+	if err != nil {
+		p.t.Fatalf("%v: %v", err, left)
+	}
+}
+
+// bread writes a file of so many bytes.
+func bread(t *testing.T, size int) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "bread & butter.txt")
+	if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // many is how long the list of testManyContacts is.

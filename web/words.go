@@ -29,7 +29,7 @@ func words() template.FuncMap {
 		"fileWord":    fileWord,
 		"fileActs":    fileActs,
 		"actWord":     actWord,
-		"size":        func(n uint64) string { return bytesText(float64(n)) },
+		"size":        sizeText,
 		"requestWord": requestWord,
 		"checkWord":   checkWord,
 		"checkSource": checkSource,
@@ -238,4 +238,15 @@ func dict(pairs ...any) map[string]any {
 		m[fmt.Sprint(pairs[i])] = pairs[i+1]
 	}
 	return m
+}
+
+// sizeText is bytesText of a number of any kind.
+func sizeText(n any) string {
+	switch n := n.(type) {
+	case uint64:
+		return bytesText(float64(n))
+	case int64:
+		return bytesText(float64(n))
+	}
+	return fmt.Sprint(n)
 }

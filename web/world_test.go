@@ -51,7 +51,7 @@ func newLived(t *testing.T, net *memnet.Network) *lived {
 	}
 	l := &lived{api: &client.Client{Socket: socket}, odid: id.Self().String()}
 	l.t, l.log = t, new(logged)
-	if l.Server, err = New(Config{Client: &client.Client{Socket: socket}, Listen: "127.0.0.1:0", Dir: dir}); err != nil {
+	if l.Server, err = New(Config{Client: &client.Client{Socket: socket}, Listen: "127.0.0.1:0", Dir: dir, Spool: filepath.Join(dir, "outgoing")}); err != nil {
 		t.Fatal(err)
 	}
 	stops := []func(){background(t, n.Run), background(t, api.Run), background(t, l.Run)}

@@ -33,7 +33,7 @@ func checkPage(at string) error {
 // address has a port of its own, which stays the same from start to start unless
 // something else has taken it.
 func newPage(at string, self contact.ODID, h home.Home, log *slog.Logger) (*web.Server, error) {
-	cfg := web.Config{Client: &client.Client{Socket: h.Socket}, Dir: filepath.Dir(h.Socket), Log: log}
+	cfg := web.Config{Client: &client.Client{Socket: h.Socket}, Dir: filepath.Dir(h.Socket), Spool: h.Spool, Log: log}
 	switch at {
 	case pageOff:
 		return nil, nil

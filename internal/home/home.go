@@ -11,6 +11,7 @@
 //	                                           else state/contactsd.sock
 //	files       H/files                        the user's folder for downloads,
 //	                                           else state/files
+//	spool       H/outgoing                     state/outgoing
 //
 // Two homes never share a file.
 package home
@@ -47,6 +48,7 @@ type Home struct {
 	Config string
 	Socket string
 	Files  string // received files
+	Spool  string // copies of what a browser sends
 }
 
 // Errors of this package.
@@ -93,6 +95,7 @@ func within(dir string) Home {
 		Config: filepath.Join(dir, "config.toml"),
 		Socket: filepath.Join(dir, socketName),
 		Files:  filepath.Join(dir, "files"),
+		Spool:  filepath.Join(dir, "outgoing"),
 	}
 }
 

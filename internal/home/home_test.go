@@ -36,12 +36,12 @@ func TestResolve(t *testing.T) {
 		{"environment before XDG", "", map[string]string{Env: "/e", "HOME": "/u", "XDG_RUNTIME_DIR": "/r"}, within("/e")},
 		{"XDG", "", map[string]string{"HOME": "/u", "XDG_STATE_HOME": "/s", "XDG_CONFIG_HOME": "/c", "XDG_RUNTIME_DIR": "/r"}, Home{
 			State: "/s/contactsd", Store: "/s/contactsd/contacts.db", Key: "/s/contactsd/device.key", Lock: "/s/contactsd/lock",
-			Config: "/c/contactsd/config.toml", Socket: "/r/contactsd/contactsd.sock", Files: "/u/Downloads",
+			Config: "/c/contactsd/config.toml", Socket: "/r/contactsd/contactsd.sock", Files: "/u/Downloads", Spool: "/s/contactsd/outgoing",
 		}},
 		{"HOME alone", "", map[string]string{"HOME": "/u"}, Home{
 			State: "/u/.local/state/contactsd", Store: "/u/.local/state/contactsd/contacts.db",
 			Key: "/u/.local/state/contactsd/device.key", Lock: "/u/.local/state/contactsd/lock",
-			Config: "/u/.config/contactsd/config.toml", Socket: "/u/.local/state/contactsd/contactsd.sock", Files: "/u/Downloads",
+			Config: "/u/.config/contactsd/config.toml", Socket: "/u/.local/state/contactsd/contactsd.sock", Files: "/u/Downloads", Spool: "/u/.local/state/contactsd/outgoing",
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
