@@ -288,6 +288,25 @@ func TestStatementsOfAnotherAuthorAreNotSigned(t *testing.T) {
 	}
 }
 
+// TestReceiptsAreOfOneAskOfOneDeviceOnADay, and of one identity.
+func TestReceiptsAreOfOneAskOfOneDeviceOnADay(t *testing.T) {
+	id := generate(t)
+	was := id.Receipt(contact.ODID{1}, contact.Digest{2}, 3)
+	if was != id.Receipt(contact.ODID{1}, contact.Digest{2}, 3) {
+		t.Error("another one for the same")
+	}
+	for name, other := range map[string]contact.Receipt{
+		"device":   id.Receipt(contact.ODID{9}, contact.Digest{2}, 3),
+		"ask":      id.Receipt(contact.ODID{1}, contact.Digest{9}, 3),
+		"day":      id.Receipt(contact.ODID{1}, contact.Digest{2}, 9),
+		"identity": generate(t).Receipt(contact.ODID{1}, contact.Digest{2}, 3),
+	} {
+		if was == other {
+			t.Errorf("the same of another %s", name)
+		}
+	}
+}
+
 func TestSignaturesOfOneKindAreNoneOfAnother(t *testing.T) {
 	id, body := generate(t), []byte("body")
 	statement := Domain("contacts/statement/1\x00")

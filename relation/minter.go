@@ -125,6 +125,10 @@ func (m *minter) progress(peer contact.ODID) (p Minting, ok bool) {
 	return p, true
 }
 
+// Minting returns how far the stamps for the request to peer are; ok is false if it wants
+// none, or has them.
+func (s *Service) Minting(peer contact.ODID) (p Minting, ok bool) { return s.minter.progress(peer) }
+
 // minting returns how far the stamps for a request of this device are; ok is false if
 // the other device knows of it, or wants none.
 func (s *Service) minting(r Request) (p Minting, ok bool) {
@@ -172,6 +176,7 @@ func (m *minter) next(ctx context.Context) (*job, contact.ODID, context.Context)
 
 func (m *minter) make(ctx context.Context, peer contact.ODID, j *job) {
 	defer j.cancel()
+	m.calibrate() // so that it can be told how long it takes
 	for i := range j.order.Challenge.Count {
 		from := time.Now()
 		nonce, hashes, err := j.order.Make(ctx, m.work, i)
@@ -195,12 +200,13 @@ func (m *minter) make(ctx context.Context, peer contact.ODID, j *job) {
 
 // Calibrate returns how long one hash of a stamp takes on this device, measured once
 // unless stamps were made lately.
-func (s *Service) Calibrate() time.Duration {
-	m := s.minter
+func (s *Service) Calibrate() time.Duration { return s.minter.calibrate() }
+
+func (m *minter) calibrate() time.Duration {
 	if each := m.each.Load(); each > 0 {
 		return time.Duration(each)
 	}
-	const hashes = 8
+	const hashes = 3
 	best := time.Duration(math.MaxInt64)
 	for range hashes {
 		from := time.Now()

@@ -58,8 +58,14 @@ func (s *Service) owe(peer contact.ODID, shown, in frame) (owed bool, err error)
 			return sentAsks.Put(tx, peer[:], d.row)
 		})
 	}
-	if err != nil || !d.owed {
+	if err != nil {
 		return false, err
+	}
+	if !d.owed {
+		if d.changed { // they were taken
+			s.minter.drop(peer)
+		}
+		return false, nil
 	}
 	s.minter.order(peer, d.ask, *in.Challenge, shown.Stamps != nil)
 	return true, nil

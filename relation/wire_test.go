@@ -390,6 +390,8 @@ func FuzzHandle(f *testing.F) {
 	f.Add(say(f, peer, self, askOf(1)), false)
 	f.Add(frameOf(f, frame{Said: &digest{1}, Held: &digest{2}}), true)
 	f.Add(slices.Concat(frameOf(f, frame{Said: &digest{1}}), say(f, peer, self, askOf(2))), false)
+	f.Add(slices.Concat(say(f, peer, self, askOf(3)), frameOf(f, frame{Stamps: &stamp.Proof{Nonces: []uint64{1, 2, 3}}})), false)
+	f.Add(frameOf(f, frame{Challenge: &stamp.Challenge{Version: 1, Bits: 99, Count: 1 << 40}, Receipt: &contact.Receipt{}}), true)
 	f.Add([]byte{0}, false)
 	f.Add([]byte{1, 0xa0}, false)
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f}, false)

@@ -110,6 +110,8 @@ func requestWord(state string) string {
 		return "Waits until their device can be reached"
 	case "sent":
 		return "They have not answered yet"
+	case "working":
+		return "This device does the work that theirs wants to see first"
 	case "later":
 		return "Their device has no room for requests now; it is asked again"
 	}

@@ -29,10 +29,24 @@ func (s messages) ListOutbox(_ context.Context, req *contactsv1.ListOutboxReques
 	if err != nil {
 		return nil, err
 	}
+	list := messagesOf(page.Messages)
+	for i, m := range page.Messages {
+		list[i].Waiting += s.working(m.Contact)
+	}
 	return &contactsv1.ListOutboxResponse{
-		Messages:      messagesOf(page.Messages),
+		Messages:      list,
 		NextPageToken: base64.RawURLEncoding.EncodeToString(page.Next),
 	}, nil
+}
+
+// working is what there is to add to why a message waits, while stamps are made for the
+// request to its contact.
+func (s messages) working(peer contact.ODID) string {
+	p, ok := s.node.Relation.Minting(peer)
+	if !ok {
+		return ""
+	}
+	return "; work is done for your request: " + minting(p)
 }
 
 func (s messages) CancelMessage(_ context.Context, req *contactsv1.CancelMessageRequest) (*contactsv1.CancelMessageResponse, error) {
@@ -96,7 +110,7 @@ func (s messages) ListQueues(_ context.Context, req *contactsv1.ListQueuesReques
 		if err != nil || q.Messages == 0 {
 			return &contactsv1.ListQueuesResponse{}, err
 		}
-		return &contactsv1.ListQueuesResponse{Queues: []*contactsv1.Queue{queueOf(q)}}, nil
+		return &contactsv1.ListQueuesResponse{Queues: []*contactsv1.Queue{s.queueOf(q)}}, nil
 	}
 	page, err := s.node.Message.Queues(after, size)
 	if err != nil {
@@ -104,17 +118,17 @@ func (s messages) ListQueues(_ context.Context, req *contactsv1.ListQueuesReques
 	}
 	r := &contactsv1.ListQueuesResponse{NextPageToken: base64.RawURLEncoding.EncodeToString(page.Next)}
 	for _, q := range page.Queues {
-		r.Queues = append(r.Queues, queueOf(q))
+		r.Queues = append(r.Queues, s.queueOf(q))
 	}
 	return r, nil
 }
 
-func queueOf(q message.Queue) *contactsv1.Queue {
+func (s messages) queueOf(q message.Queue) *contactsv1.Queue {
 	return &contactsv1.Queue{
 		Contact:   q.Contact.String(),
 		Messages:  uint32(q.Messages),
 		OldestAt:  stamp(q.Oldest),
 		ExpiresAt: stamp(q.Expires),
-		Waiting:   q.Waiting,
+		Waiting:   q.Waiting + s.working(q.Contact),
 	}
 }
