@@ -2,6 +2,7 @@ package relation_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ func (d *device) paired() (n int) {
 
 // till stands for the ledger: it notes what was charged, and refuses on demand.
 type till struct {
+	mu    sync.Mutex
 	acts  []contact.Act
 	empty bool
 }
@@ -33,13 +35,19 @@ func (c *till) charge(tx *store.Tx, a contact.Act, _ contact.ODID) error {
 	if c.empty && a.Waits() {
 		return &contact.CreditError{Act: a, Price: a.Price()}
 	}
-	tx.OnCommit(func() { c.acts = append(c.acts, a) })
+	tx.OnCommit(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.acts = append(c.acts, a)
+	})
 	return nil
 }
 
 // charged fails the test unless just these acts were charged since the last call.
 func (d *device) charged(want ...contact.Act) {
 	d.t.Helper()
+	d.till.mu.Lock()
+	defer d.till.mu.Unlock()
 	got := d.till.acts
 	d.till.acts = nil
 	if len(got) != len(want) {
