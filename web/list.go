@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 
 	contactsv1 "contactsd/api/contacts/v1"
 )
@@ -20,6 +21,7 @@ const maxRows = 1000
 // listQuery says which part of the list.
 type listQuery struct {
 	filter string
+	only   string // a term of the filter that was chosen, not typed
 	after  string // page token
 	rows   int    // 0 for rowsAtOnce, or rowsMore after a token
 }
@@ -28,6 +30,7 @@ type listQuery struct {
 type listView struct {
 	Contacts []*contactsv1.Contact
 	Filter   string
+	Only     string
 	Next     string // page token, empty at the end
 	Total    uint32 // that fit the filter
 	More     bool   // it goes on from another part
@@ -40,18 +43,18 @@ func (s *Server) listed(ctx context.Context, q listQuery) (listView, error) {
 		q.rows = rowsMore
 	}
 	r, err := s.client.Contacts().ListContacts(ctx, &contactsv1.ListContactsRequest{
-		Filter: q.filter, PageSize: uint32(q.rows), PageToken: q.after,
+		Filter: strings.TrimSpace(q.only + " " + q.filter), PageSize: uint32(q.rows), PageToken: q.after,
 	})
 	if err != nil {
 		return listView{}, err
 	}
-	return listView{Contacts: r.Contacts, Filter: q.filter, Next: r.NextPageToken, Total: r.Total, More: q.after != ""}, nil
+	return listView{Contacts: r.Contacts, Filter: q.filter, Only: q.only, Next: r.NextPageToken, Total: r.Total, More: q.after != ""}, nil
 }
 
 // list answers with rows: the first ones, as many as are there already, or those
 // after the ones that are.
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
-	q := listQuery{filter: r.FormValue("q"), after: r.FormValue("after")}
+	q := listQuery{filter: r.FormValue("q"), only: r.FormValue("only"), after: r.FormValue("after")}
 	if n, err := strconv.Atoi(r.FormValue("n")); err == nil && q.after == "" {
 		q.rows = min(max(n, rowsAtOnce), maxRows)
 	}

@@ -22,6 +22,7 @@ const maxChanged = 40
 //
 //	sync           everything may have changed: the stream begins
 //	contacts       who is on the list
+//	groups         which groups there are
 //	me             this device
 //	contact-ODID   what is shown of a contact, its messages aside
 //	message-ODID   its messages
@@ -55,7 +56,9 @@ func (c changes) add(e *contactsv1.Event) {
 	case e.Type == "presence.changed":
 		c.rows[e.Contact] = true
 		c.names["contact-"+e.Contact] = true
-	case subject == "contact", subject == "groups":
+	case subject == "groups":
+		c.names["groups"], c.names["contacts"] = true, true
+	case subject == "contact":
 		c.names["contacts"] = true
 		c.names["contact-"+e.Contact] = true
 	case subject == "profile" && e.Contact != "":

@@ -56,6 +56,10 @@ func TestEveryScreenIsAPageAndAPart(t *testing.T) {
 		"/list":                          `id="c-` + bob.odid + `"`,
 		"/list?q=nobody":                 "Nobody is called",
 		"/list?q=trust:paired":           `id="c-` + bob.odid + `"`,
+		"/list?only=trust:paired":        `id="c-` + bob.odid + `"`,
+		"/list?only=trust:untrusted":     "Nobody is among those that are chosen.",
+		"/list?only=trust:paired&q=x":    "among those that are chosen",
+		"/only":                          "Everyone",
 		"/code/open":                     `hx-sse:connect="/code"`,
 		"/code/open?link=1":              `hx-sse:connect="/code?link=1"`,
 		"/code/hide":                     "Show my code",
@@ -391,5 +395,30 @@ func TestLinkIsShownWithAQRCode(t *testing.T) {
 	}
 	if drawQR("") != "" || drawQR(strings.Repeat("x", 10_000)) != "" {
 		t.Error("a QR code of nothing, or of too much")
+	}
+}
+
+// TestGroupsAreAFilter: whatever a group is called, it can be chosen.
+func TestGroupsAreAFilter(t *testing.T) {
+	net := memnet.New(memnet.Options{})
+	ana, bob, carla := newLived(t, net), newLived(t, net), newLived(t, net)
+	ana.pair(bob)
+	ana.pair(carla)
+	for _, name := range []string{"Family", `a "b" \c`, "<b>"} {
+		if _, err := ana.api.Groups().CreateGroup(t.Context(), &contactsv1.CreateGroupRequest{Group: name}); err != nil {
+			t.Fatal(err)
+		}
+		if status, html := ana.acts("/c/"+bob.odid+"/groups", "group="+url.QueryEscape(name)); status != http.StatusSeeOther {
+			t.Fatal(status, html)
+		}
+		term := groupTerm(name)
+		_, html := ana.page("/list?only=" + url.QueryEscape(term))
+		if !strings.Contains(html, bob.odid) || strings.Contains(html, carla.odid) {
+			t.Errorf("%s: %s", term, html)
+		}
+		_, html = ana.page("/only?only=" + url.QueryEscape(term))
+		if strings.Count(html, " selected>") != 1 || strings.Contains(html, "<b>") {
+			t.Error(html)
+		}
 	}
 }

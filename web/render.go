@@ -45,6 +45,7 @@ type frame struct {
 	Screen template.HTML
 	Me     meView
 	List   listView
+	Only   onlyView
 }
 
 // fragment reports whether htmx asks for a part of the page.
@@ -69,6 +70,10 @@ func (s *Server) screen(w http.ResponseWriter, r *http.Request, status int, name
 		return
 	}
 	if f.List, err = s.listed(r.Context(), listQuery{}); err != nil {
+		s.plain(w, http.StatusBadGateway, "down")
+		return
+	}
+	if f.Only, err = s.onlyOf(r.Context(), ""); err != nil {
 		s.plain(w, http.StatusBadGateway, "down")
 		return
 	}

@@ -23,6 +23,7 @@ func (s *Server) routes() http.Handler {
 	inside.HandleFunc("GET /c/{odid}/profile", s.contactProfile)
 
 	inside.HandleFunc("GET /list", s.list)
+	inside.HandleFunc("GET /only", s.only)
 	inside.HandleFunc("GET /pair", s.pair)
 	inside.HandleFunc("GET /code", s.code)
 	inside.HandleFunc("GET /code/open", s.openCode)

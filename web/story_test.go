@@ -5,14 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
-	contactsv1 "contactsd/api/contacts/v1"
-	"contactsd/identity"
 	"contactsd/internal/devices"
 )
 
@@ -168,44 +165,4 @@ func bread(t *testing.T, size int) (path string) {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// many is how long the list of testManyContacts is.
-const many = 3000
-
-// testManyContacts scrolls and filters a long list.
-func testManyContacts(t *testing.T, w world) {
-	ana := w.person(t, "Ana")
-	var batch []*contactsv1.AddContactRequest
-	for i := range many {
-		id, err := identity.Generate()
-		if err != nil {
-			t.Fatal(err)
-		}
-		batch = append(batch, &contactsv1.AddContactRequest{Odid: id.Self().String(), Remark: fmt.Sprintf("Contact %04d", i)})
-	}
-	for some := range slices.Chunk(batch, 1000) {
-		if _, err := ana.Contacts().AddContacts(t.Context(), &contactsv1.AddContactsRequest{Contacts: some}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ana.opens()
-	ana.sees("#list", "Contact 0000")
-	rows := func() int {
-		return gets(ana, chromedp.Evaluate[int](`document.querySelectorAll('#list > li > a[href^="/c/"]').length`))
-	}
-	if n := rows(); n > 200 {
-		t.Errorf("%d rows at once", n)
-	}
-	if n := gets(ana, chromedp.Evaluate[int](`performance.getEntriesByType('navigation').concat(performance.getEntriesByType('resource')).reduce((n, e) => n + e.transferSize, 0)`)); n > 150_000 {
-		t.Errorf("the page is %d bytes, at most 150,000", n)
-	}
-	t.Logf("first paint after %d ms", gets(ana, chromedp.Evaluate[int](`Math.round(performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1)`)))
-	// Whoever scrolls to the end gets there.
-	ana.until(fmt.Sprintf(`(document.getElementById('scroll').scrollTop = 1e9, document.getElementById('list').lastElementChild.innerText.includes('Contact %04d'))`, many-1))
-	if n := rows(); n != many {
-		t.Errorf("%d rows", n)
-	}
-	ana.types("#q", "contact 0123")
-	ana.until(`document.querySelectorAll('#list > li').length === 1`)
 }

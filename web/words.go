@@ -36,6 +36,7 @@ func words() template.FuncMap {
 		"fieldText":   fieldText,
 		"bytes":       bytesText,
 		"dict":        dict,
+		"groupTerm":   groupTerm,
 		"join":        func(words []string) string { return strings.Join(words, ", ") },
 		"list":        func(all ...string) []string { return all },
 		"spell":       spell,

@@ -1,5 +1,4 @@
-// What HTML and htmx can't do: the ring that runs down, where the focus goes, what a part
-// that refreshes itself has to tell, Enter to send, files, and pictures made small.
+// What HTML and htmx can't do: the ring that runs down, the focus, files, pictures.
 const doc = document, $ = (sel, in_ = doc) => in_.querySelector(sel);
 const on = (types, f) => types.split(' ').forEach(type => doc.addEventListener(type, f));
 
