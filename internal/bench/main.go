@@ -126,6 +126,7 @@ func measure(ctx context.Context, b *bench, only string) ([]row, error) {
 		{"requests", b.requests},
 		{"stamps", b.stamps},
 		{"files", b.files},
+		{"tray", b.tray},
 	} {
 		if !strings.HasPrefix(m.name, only) {
 			continue
@@ -157,7 +158,7 @@ func (b *bench) build(ctx context.Context) error {
 	if b.built {
 		return nil
 	}
-	for _, name := range []string{"contactsd", "contactsctl"} {
+	for _, name := range []string{"contactsd", "contactsctl", "contacts-tray"} {
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", b.program(name), "./cmd/"+name)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
