@@ -77,7 +77,8 @@ what is missing and ends.
 
 It shows the daemon of your home directory, also when that is started later or anew.`,
 		Example: `  contacts-tray
-  contacts-tray --wait 30s     # at login, while the panel starts`,
+  contacts-tray --wait 30s     # at login, while the panel starts
+  contacts-tray install        # have the desktop do that`,
 		Version:       version,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
@@ -94,6 +95,7 @@ It shows the daemon of your home directory, also when that is started later or a
 	}
 	cmd.SetVersionTemplate(program + " {{.Version}}\n")
 	cmd.CompletionOptions.DisableDefaultCmd = true
+	cmd.AddCommand(installCommand())
 	opt.client = &client.Client{}
 	f := cmd.Flags()
 	f.StringVar(&opt.client.Home, "home", "", "home `DIR` of the daemon (default $CONTACTSD_HOME, else as XDG has it)")

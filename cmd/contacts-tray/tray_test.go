@@ -374,19 +374,3 @@ func TestNothingRunsUnseen(t *testing.T) {
 		t.Errorf("said %q", p.said())
 	}
 }
-
-// TestMemory logs what the tray takes, which is to be at most 25 MB.
-func TestMemory(t *testing.T) {
-	d := newDesk(t)
-	d.furnish()
-	ana := d.device("ana")
-	p := d.start(d.bus.Address, ana.Home)
-	d.tip("ana, online")
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
-	d.must(err)
-	for line := range strings.Lines(string(status)) {
-		if strings.HasPrefix(line, "VmRSS") || strings.HasPrefix(line, "RssAnon") {
-			t.Log(strings.Join(strings.Fields(line), " "))
-		}
-	}
-}
