@@ -103,7 +103,7 @@ func (s *Service) say(peer contact.ODID) (saying, error) {
 		if err != nil || e.mine == nil || e.mine.Ask == nil {
 			return err
 		}
-		return s.show(tx, &e, &f.frame)
+		return s.show(tx, &e, &f)
 	})
 	if err == nil && listed {
 		own := s.cfg.Addresses.Own()

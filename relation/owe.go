@@ -15,7 +15,7 @@ import (
 const maxOrders = 10
 
 // show adds to f what tells the device of e about the stamps of the ask that is open.
-func (s *Service) show(tx *store.Tx, e *entry, f *frame) error {
+func (s *Service) show(tx *store.Tx, e *entry, f *saying) error {
 	a, open, err := s.openAsk(tx, e)
 	if err != nil || !open {
 		return err
@@ -23,6 +23,7 @@ func (s *Service) show(tx *store.Tx, e *entry, f *frame) error {
 	if f.Receipt = a.Receipt; f.Receipt != nil {
 		return nil
 	}
+	f.calm = f.calm && !a.Owes // what is owed is news
 	d, err := e.mine.Ask.Digest()
 	f.Stamps = s.minter.proof(e.peer, d)
 	return err
@@ -42,8 +43,8 @@ func (s *Service) owe(peer contact.ODID, shown, in frame) (owed bool, err error)
 		if err := in.Challenge.Check(); err != nil {
 			return false, err
 		}
-	case in.Receipt == nil:
-		return false, nil
+	case in.Receipt == nil && (shown.Mine == nil || in.Later):
+		return false, nil // it says nothing of the ask
 	}
 	var d debt
 	err = s.cfg.DB.View(func(tx *store.Tx) (err error) {
@@ -94,6 +95,8 @@ func (s *Service) debt(tx *store.Tx, peer contact.ODID, shown, in frame) (d debt
 	}
 	d.row = a
 	switch {
+	case in.Challenge == nil && in.Receipt == nil: // it wants none, now
+		d.changed, d.row.Owes = a.Owes, false
 	case in.Challenge == nil:
 		d.changed = a.Receipt == nil || *a.Receipt != *in.Receipt
 		d.row.Receipt, d.row.Owes, d.row.Ordered = in.Receipt, false, 0

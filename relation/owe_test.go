@@ -102,3 +102,43 @@ func TestStampsAreNotMadeForAnAskThatWasTakenBack(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoWantsNoStampsAnyMoreOwesNobody: the other user turns them off, or the two pair,
+// while they are made.
+func TestWhoWantsNoStampsAnyMoreOwesNobody(t *testing.T) {
+	for name, change := range map[string]func(a, b *device){
+		"turned off": func(_, b *device) { b.decides(func(p *contact.Policy) { p.Stamps = 0 }) },
+		"added":      func(a, b *device) { b.add(a, relation.AddOptions{OneWay: true}) },
+		"paired": func(a, b *device) {
+			a.commit(b, pairOne, 0)
+			b.commit(a, pairOne, 0)
+		},
+	} {
+		bubble(t, func(t *testing.T, w *world) {
+			a, b := w.device('a'), w.device('b')
+			b.decides(func(p *contact.Policy) { p.Stamps = 12 })
+			a.work = slow{}
+			a.halt()
+			a.start()
+			a.asks(b, "May I?", contact.Video)
+			time.Sleep(2 * time.Second)
+			if _, ok := a.working(); !ok {
+				t.Fatalf("%s: %+v", name, a.open())
+			}
+			change(a, b)
+			a.called("device a, anew") // so that there is something to say
+			a.Renamed()
+			settle()
+			out, waits := a.open(), b.requests()
+			if len(out) != 1 || !out[0].Told || out[0].Working || len(waits) != 1 {
+				t.Errorf("%s: %+v, %+v", name, out, waits)
+			}
+			if was := a.Stamps().Hashes; was > 0 {
+				time.Sleep(time.Hour)
+				if now := a.Stamps().Hashes; now != was {
+					t.Errorf("%s: it works on, %d hashes and %d", name, was, now)
+				}
+			}
+		})
+	}
+}
