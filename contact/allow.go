@@ -13,9 +13,10 @@ const (
 	ServiceFiles
 	ServiceProfile
 	ServiceCard
+	ServiceReports
 )
 
-var serviceNames = [...]string{"pairing", "relation", "presence", "messages", "gossip", "check", "files", "profile", "card"}
+var serviceNames = [...]string{"pairing", "relation", "presence", "messages", "gossip", "check", "files", "profile", "card", "reports"}
 
 // Services is how many services there are.
 const Services = len(serviceNames)
@@ -46,6 +47,7 @@ func (d Decision) String() string { return decisionNames[d] }
 type Party struct {
 	Mine       *Statement // this device's latest statement about the peer, nil if none
 	Marks      Marks
+	Trust      Trust
 	Staged     bool // a pairing with the peer waits for its last step
 	WindowOpen bool // a pairing window is open
 	Policy     Policy
@@ -67,6 +69,8 @@ type Party struct {
 //	           nobody may ask            the blocked also if blocks are disclosed
 //	files      serve what was offered    drop    drop                drop
 //	           to it
+//	reports    serve if paired,          drop    drop                drop
+//	           else drop
 //	profile    serve, unless          as a    drop                as a stranger if anyone
 //	           nobody may read it,    stranger                    may, but those two; else
 //	           then refuse in words                               drop
@@ -95,6 +99,10 @@ func Allow(p Party, s Service) Decision {
 		}
 	case ServiceGossip:
 		if listed && p.Mine.Grants.Has(Presence) {
+			return Serve
+		}
+	case ServiceReports:
+		if listed && p.Trust >= Paired {
 			return Serve
 		}
 	case ServiceProfile:

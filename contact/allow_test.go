@@ -8,18 +8,19 @@ import (
 
 // allowTable is Allow in words: who, then what a stream of each service gets. The
 // first row that fits counts. "window" is to serve while one is open, "policy" what
-// checkTable and profileTable say, "grant" to serve who is given the card.
+// checkTable and profileTable say, "grant" to serve who is given the card, "paired" to
+// serve who is paired.
 const allowTable = `
-	who                       pairing  relation  presence  messages  gossip  check   files  profile  card
-	blocked, unacked          drop     serve     drop      drop      drop    policy  drop   policy   drop
-	blocked                   drop     stranger  drop      drop      drop    policy  drop   policy   drop
-	listed with both          window   serve     serve     serve     serve   policy  serve  policy   grant
-	listed with messages      window   serve     serve     serve     drop    policy  serve  policy   grant
-	listed with status        window   serve     serve     refuse    serve   policy  serve  policy   grant
-	listed                    window   serve     serve     refuse    drop    policy  serve  policy   grant
-	staged                    window   serve     drop      drop      drop    policy  drop   policy   drop
-	unacked                   window   serve     drop      drop      drop    policy  drop   policy   drop
-	anybody                   window   stranger  drop      drop      drop    policy  drop   policy   drop
+	who                       pairing  relation  presence  messages  gossip  check   files  profile  card   reports
+	blocked, unacked          drop     serve     drop      drop      drop    policy  drop   policy   drop   drop
+	blocked                   drop     stranger  drop      drop      drop    policy  drop   policy   drop   drop
+	listed with both          window   serve     serve     serve     serve   policy  serve  policy   grant  paired
+	listed with messages      window   serve     serve     serve     drop    policy  serve  policy   grant  paired
+	listed with status        window   serve     serve     refuse    serve   policy  serve  policy   grant  paired
+	listed                    window   serve     serve     refuse    drop    policy  serve  policy   grant  paired
+	staged                    window   serve     drop      drop      drop    policy  drop   policy   drop   drop
+	unacked                   window   serve     drop      drop      drop    policy  drop   policy   drop   drop
+	anybody                   window   stranger  drop      drop      drop    policy  drop   policy   drop   drop
 `
 
 // checkTable says who may ask what by the setting "checks".
@@ -105,14 +106,8 @@ func TestAllowIsTheTable(t *testing.T) {
 					word = policyWord(p, s)
 				}
 				want := decisions[word]
-				if word == "grant" && p.Mine.Card != nil {
+				if word == "grant" && p.Mine.Card != nil || word == "window" && p.WindowOpen || word == "paired" && p.Trust >= Paired {
 					want = Serve
-				}
-				if word == "window" {
-					want = Drop
-					if p.WindowOpen {
-						want = Serve
-					}
 				}
 				if got := Allow(p, s); got != want {
 					t.Fatalf("%s (%+v), service %d: %d, want %s", who, p, s, got, word)
@@ -174,7 +169,9 @@ func partiesOf(policy Policy) []Party {
 				listed.Mine = &Statement{Seq: 2, Listed: true, Grants: grants}
 				given := base
 				given.Mine = &Statement{Seq: 2, Listed: true, Grants: grants, Card: &CardGrant{Rev: 1, Lease: 1}}
-				all = append(all, listed, given)
+				paired := listed
+				paired.Trust = Paired
+				all = append(all, listed, given, paired)
 			}
 		}
 	}

@@ -140,6 +140,8 @@ const (
 	Displace
 	// Welcome accepts it at once.
 	Welcome
+	// Quarantine keeps it on a list apart.
+	Quarantine
 )
 
 // Asker is who asks, as far as it counts.
@@ -151,6 +153,9 @@ type Asker struct {
 	Today   int  // its asks that were taken within a day
 	Owes    bool // stamps are due for the ask, and it did not bring them
 	Bits    int  // of work in each stamp that it brought
+	Proven  bool // its ask has a proof, without which nobody could report it
+
+	Suspicion Suspicion // none of a paired contact
 }
 
 // Crowd is the strangers that ask.
@@ -170,13 +175,17 @@ const crowdADay = 4
 // counts.
 //
 //	who                                        policy      becomes
+//	a contact, suspect                         any         quarantine
 //	a contact                                  any         kept
 //	blocked                                    any         discarded
 //	owes stamps                                any         discarded
 //	asked as often as it may today             any         discarded
+//	without a proof                            any         discarded
+//	removed, suspect                           any         quarantine
 //	removed                                    any         kept
 //	a stranger                                 none        discarded
 //	a stranger, today's are used up            else        postponed
+//	a stranger, suspect                        else        quarantine
 //	a stranger, not MaxWaiting welcomed today,
 //	and there is room for a contact            any         welcome
 //	a stranger that waits, or there is a place else        kept
@@ -184,19 +193,26 @@ const crowdADay = 4
 //	a stranger                                 else        postponed
 //
 // Who was removed takes no place and is never postponed, and so gets the same as
-// who is blocked.
+// who is blocked. Who is in quarantine gets the same as who waits.
 func Admit(p Policy, a Asker, c Crowd) Admission {
+	suspect := a.Suspicion != Unsuspected
 	switch {
+	case a.Listed && suspect:
+		return Quarantine
 	case a.Listed:
 		return Keep
-	case a.Blocked, a.Owes, a.Today >= MaxAsksPerDay:
+	case a.Blocked, a.Owes, a.Today >= MaxAsksPerDay, !a.Proven:
 		return Discard
+	case a.Removed && suspect:
+		return Quarantine
 	case a.Removed:
 		return Keep
 	case p.Requests == RequestsNone:
 		return Discard
 	case c.Today >= crowdADay*p.MaxWaiting:
 		return Postpone
+	case suspect:
+		return Quarantine
 	case p.Requests == RequestsAny && c.Welcomed < p.MaxWaiting && !c.Full:
 		return Welcome
 	case a.Waits, c.Waiting < p.MaxWaiting:

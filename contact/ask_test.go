@@ -144,8 +144,14 @@ func TestCrossingAsksAreAcceptedInAnyOrder(t *testing.T) {
 func TestAdmit(t *testing.T) {
 	for _, policy := range []RequestPolicy{RequestsConfirm, RequestsAny, RequestsNone} {
 		p := Policy{Requests: policy, MaxWaiting: 2}
-		for bits := range 64 {
-			a := Asker{Listed: bits&1 != 0, Blocked: bits&2 != 0, Removed: bits&4 != 0, Waits: bits&8 != 0, Owes: bits&16 != 0, Bits: bits >> 5}
+		for bits := range 256 {
+			a := Asker{
+				Listed: bits&1 != 0, Blocked: bits&2 != 0, Removed: bits&4 != 0, Waits: bits&8 != 0, Owes: bits&16 != 0, Bits: bits >> 5 & 1,
+				Proven: bits&64 != 0,
+			}
+			if bits&128 != 0 {
+				a.Suspicion = SuspectedReports
+			}
 			for a.Today = range MaxAsksPerDay + 1 {
 				for waiting := range 3 {
 					for _, today := range []int{0, crowdADay*2 - 1, crowdADay * 2} {
@@ -177,6 +183,10 @@ func admission(p Policy, a Asker, c Crowd) Admission {
 	if p.Requests == RequestsAny && c.Welcomed < 2 && !c.Full {
 		is = Welcome
 	}
+	kept := Keep
+	if a.Suspicion != Unsuspected {
+		is, kept = Quarantine, Quarantine
+	}
 	if c.Today >= 8 {
 		is = Postpone
 	}
@@ -184,13 +194,13 @@ func admission(p Policy, a Asker, c Crowd) Admission {
 		is = Discard
 	}
 	if a.Removed {
-		is = Keep
+		is = kept
 	}
-	if a.Blocked || a.Owes || a.Today == 3 {
+	if a.Blocked || a.Owes || a.Today == 3 || !a.Proven {
 		is = Discard
 	}
 	if a.Listed {
-		is = Keep
+		is = kept
 	}
 	return is
 }
@@ -200,7 +210,7 @@ func TestRemovedAndBlockedAreToldTheSame(t *testing.T) {
 	for _, policy := range []RequestPolicy{RequestsConfirm, RequestsAny, RequestsNone} {
 		for bits := range 8 {
 			c := Crowd{Waiting: bits & 1 * 9, Today: bits >> 1 & 1 * 99, Welcomed: bits >> 2 * 9}
-			for _, a := range []Asker{{Removed: true}, {Blocked: true}, {Removed: true, Blocked: true}} {
+			for _, a := range []Asker{{Removed: true, Proven: true}, {Blocked: true, Proven: true}, {Removed: true, Blocked: true, Proven: true}} {
 				if got := Admit(Policy{Requests: policy, MaxWaiting: 1}, a, c); got == Postpone || got == Welcome {
 					t.Errorf("policy %s, %+v, %+v: %d", policy, a, c, got)
 				}

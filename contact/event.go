@@ -50,6 +50,14 @@ const (
 	FileCleared      EventType = "file.cleared" // out of the list; State what it was
 )
 
+// Events of spam.
+const (
+	RequestReported    EventType = "request.reported"
+	RequestQuarantined EventType = "request.quarantined" // Detail why, a Suspicion
+	AsksLocked         EventType = "asks.locked"         // this device's own, Detail until when (RFC 3339)
+	AsksUnlocked       EventType = "asks.unlocked"
+)
+
 // AppendCBOR implements codec.Appender.
 func (e Event) AppendCBOR(b []byte) []byte {
 	m := codec.BeginMap(b, 64+len(e.Type)+len(e.ID)+len(e.State)+len(e.Detail))

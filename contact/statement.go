@@ -23,7 +23,7 @@ import (
 //	 5   listed       bool       the subject is in the author's contact list
 //	 6   grants       [text]     what the author lets the subject do, sorted
 //	 7   pair         bytes[16]  optional: the pairing behind this relation
-//	 8   ask          map        optional: {1: id, 2: permissions, 3: wording}
+//	 8   ask          map        optional: {1: id, 2: permissions, 3: wording, 4: proof}
 //	 9   card_ask     map        optional: {1: id, 3: wording}
 //	10   answer       map        optional: {1: digest of the ask, 2: verdict}
 //	11   card_answer  map        optional: {1: digest of the card ask, 2: verdict}
@@ -57,11 +57,13 @@ type PairID [16]byte
 // Short is the start of the id, by which the logs of both devices name a pairing.
 func (id PairID) Short() string { return hex.EncodeToString(id[:4]) }
 
-// Ask is what the author asks the subject for.
+// Ask is what the author asks the subject for. Proof is its signature on the rest of
+// the ask alone (AskSigningBytes).
 type Ask struct {
 	ID          AskID       `cbor:"1,keyasint"`
 	Permissions Permissions `cbor:"2,keyasint"`
 	Wording     string      `cbor:"3,keyasint"`
+	Proof       []byte      `cbor:"4,keyasint,omitempty"`
 }
 
 // CardAsk is a request for the subject's contact card.
@@ -160,6 +162,9 @@ func (s Signed) Open() (Statement, error) {
 	if len(s.Sig) != ed25519.SignatureSize || !ed25519.Verify(st.Author.Key(), SigningBytes(s.Bytes), s.Sig) {
 		return Statement{}, ErrSignature
 	}
+	if err := st.checkProof(); err != nil {
+		return Statement{}, fmt.Errorf("proof of the ask: %w", err)
+	}
 	return st, nil
 }
 
@@ -197,6 +202,9 @@ func (s Statement) check() error {
 		if err := CheckWording(s.Ask.Wording); err != nil {
 			return bad("ask: %v", err)
 		}
+		if n := len(s.Ask.Proof); n != 0 && n != ed25519.SignatureSize {
+			return bad("ask: a proof of %d bytes", n)
+		}
 	}
 	if s.CardAsk != nil {
 		if err := CheckWording(s.CardAsk.Wording); err != nil {
@@ -225,8 +233,12 @@ func CheckWording(w string) error {
 	return CheckText(field, w, MaxWordingSize)
 }
 
-// Digest names this exact ask in an answer.
-func (a Ask) Digest() (Digest, error) { return digest(a) }
+// Digest names this exact ask in an answer. It does not cover the proof, which signs
+// the digest.
+func (a Ask) Digest() (Digest, error) {
+	a.Proof = nil
+	return digest(a)
+}
 
 // Digest names this exact card ask in an answer.
 func (a CardAsk) Digest() (Digest, error) { return digest(a) }

@@ -30,7 +30,7 @@ func mustSign(t testing.TB, seed byte, s Statement) Signed {
 // fullStatement has every field set.
 func fullStatement(t testing.TB) Statement {
 	pair := PairID{0xaa, 15: 0xab}
-	return Statement{
+	s := Statement{
 		Author: testODID(t, 1), Subject: testODID(t, 2), Seq: 1_700_000_000_001, At: 1_700_000_000_000,
 		Listed: true, Grants: AllPermissions, Pair: &pair,
 		Ask:        &Ask{ID: AskID{1}, Permissions: Audio | Video, Wording: "May I call?"},
@@ -41,7 +41,21 @@ func fullStatement(t testing.TB) Statement {
 		CardState:  &CardState{Rev: 6, Held: true},
 		Part:       7,
 	}
+	s.Ask.Proof = proof(t, s)
+	return s
 }
+
+// proof is what the device testODID(1) signs on the ask in s.
+func proof(t testing.TB, s Statement) []byte {
+	d, err := s.Ask.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ed25519.Sign(testKey(1), AskSigningBytes(s.Author, s.Subject, d))
+}
+
+// goldenProof is that of the ask in fullStatement.
+const goldenProof = "5d1d68da96a4f935e861dd434ce1549c3510e52ac55ad158e88a90947b026658656c380f5894ace558ea871926987901476ae6e71451c8a35c6de49325491c08"
 
 // TestStatementGoldenBytes fixes the bytes that are signed: other bytes for the
 // same statement would break every signature that is stored.
@@ -59,7 +73,8 @@ func TestStatementGoldenBytes(t *testing.T) {
 			"031b0000018bcfe56801" + "041b0000018bcfe56800" + "05f5" +
 			"0684" + "65" + hexOf("audio") + "68" + hexOf("messages") + "66" + hexOf("status") + "65" + hexOf("video") +
 			"0750" + "aa" + strings.Repeat("00", 14) + "ab" +
-			"08a3" + "0150" + "01" + strings.Repeat("00", 15) + "0282" + "65" + hexOf("audio") + "65" + hexOf("video") + "036b" + hexOf("May I call?") +
+			"08a4" + "0150" + "01" + strings.Repeat("00", 15) + "0282" + "65" + hexOf("audio") + "65" + hexOf("video") + "036b" + hexOf("May I call?") +
+			"045840" + goldenProof +
 			"09a2" + "0150" + "02" + strings.Repeat("00", 15) + "036a" + hexOf("Your card?") +
 			"0aa2" + "015820" + "03" + strings.Repeat("00", 31) + "0201" +
 			"0ba2" + "015820" + "04" + strings.Repeat("00", 31) + "0203" +
@@ -398,6 +413,7 @@ func TestFullStatementHasRoom(t *testing.T) {
 	st.Seq, st.At, st.Part = 1<<63, 1<<63, 1<<63
 	st.Card, st.CardState = &CardGrant{1 << 63, 1 << 63}, &CardState{1 << 63, true}
 	st.Ask.Wording, st.CardAsk.Wording = strings.Repeat("😀", 64), strings.Repeat("😀", 64)
+	st.Ask.Proof = proof(t, st)
 	if n := len(mustEncode(t, st)); n > MaxStatementSize/2 {
 		t.Errorf("%d bytes leave little room for what newer versions add", n)
 	}

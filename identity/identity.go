@@ -84,11 +84,20 @@ func (id *Identity) Receipt(asker contact.ODID, ask contact.Digest, day uint64) 
 	return r
 }
 
-// SignStatement encodes and signs a statement of this device. It returns an
-// error for one of another author.
+// SignStatement encodes and signs a statement of this device, and the ask in it, if
+// there is one. It returns an error for one of another author.
 func (id *Identity) SignStatement(s contact.Statement) (contact.Signed, error) {
 	if s.Author != id.odid {
 		return contact.Signed{}, fmt.Errorf("sign statement: author is %s, not this device", s.Author.Short())
+	}
+	if s.Ask != nil {
+		ask := *s.Ask
+		d, err := ask.Digest()
+		if err != nil {
+			return contact.Signed{}, fmt.Errorf("sign statement: %w", err)
+		}
+		ask.Proof = ed25519.Sign(id.key(), contact.AskSigningBytes(s.Author, s.Subject, d))
+		s.Ask = &ask
 	}
 	b, err := s.Encode()
 	if err != nil {
@@ -97,10 +106,23 @@ func (id *Identity) SignStatement(s contact.Statement) (contact.Signed, error) {
 	return contact.Signed{Bytes: b, Sig: ed25519.Sign(id.key(), contact.SigningBytes(b))}, nil
 }
 
+// SignReport encodes and signs a report of this device. It returns an error for one
+// of another author.
+func (id *Identity) SignReport(r contact.Report) (contact.Signed, error) {
+	if r.Reporter != id.odid {
+		return contact.Signed{}, fmt.Errorf("sign report: reporter is %s, not this device", r.Reporter.Short())
+	}
+	b, err := r.Encode()
+	if err != nil {
+		return contact.Signed{}, err
+	}
+	return contact.Signed{Bytes: b, Sig: ed25519.Sign(id.key(), contact.ReportSigningBytes(b))}, nil
+}
+
 // Domain separates kinds of signatures.
 type Domain string
 
-// The kinds of signatures beside statements. Each is a fixed text that ends in
+// The kinds of signatures beside statements, asks and reports. Each is a fixed text that ends in
 // a zero byte and is no prefix of another.
 const (
 	PairingDomain Domain = "contacts/pair/1 payload\x00"
