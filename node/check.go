@@ -13,6 +13,7 @@ import (
 	"contactsd/message"
 	"contactsd/presence"
 	"contactsd/relation"
+	"contactsd/spam"
 	"contactsd/store"
 )
 
@@ -30,7 +31,8 @@ func Check(path string, self contact.ODID) (store.Report, error) {
 		return r, err
 	}
 	err = db.View(func(tx *store.Tx) error {
-		return errors.Join(relation.Check(tx, self, &r.Damage), message.Check(tx, &r.Damage), credit.Check(tx, &r.Damage))
+		return errors.Join(relation.Check(tx, self, &r.Damage), message.Check(tx, &r.Damage), credit.Check(tx, &r.Damage),
+			spam.Check(tx, self, &r.Damage))
 	})
 	return r, errors.Join(err, db.Close())
 }

@@ -25,6 +25,7 @@ import (
 	"contactsd/presence"
 	"contactsd/profile"
 	"contactsd/relation"
+	"contactsd/spam"
 	"contactsd/transport"
 	"contactsd/transport/memnet"
 )
@@ -98,7 +99,7 @@ func (a *attacker) sentSince() []string {
 }
 
 func protocols() []transport.Protocol {
-	return []transport.Protocol{relation.Protocol, pairing.Protocol, presence.Protocol, message.Protocol, presence.GossipProtocol, check.Protocol, file.Protocol, profile.Protocol, card.Protocol}
+	return []transport.Protocol{relation.Protocol, pairing.Protocol, presence.Protocol, message.Protocol, presence.GossipProtocol, check.Protocol, file.Protocol, profile.Protocol, card.Protocol, spam.Protocol}
 }
 
 // hear reads a stream to its end: what came, how it ended, after how long.
@@ -227,11 +228,26 @@ func standings() []standing {
 			settle(time.Hour)
 			victim.blocks(other)
 		}},
+		{"blocked, and reported without a word", func(w *world, victim, other *person) {
+			isReported(victim, other, relation.Answer{NoTell: true})
+		}},
+		{"blocked, and told of a report", func(w *world, victim, other *person) {
+			isReported(victim, other, relation.Answer{})
+		}},
 		{"blocked before it came", func(w *world, victim, other *person) {
 			victim.blocks(other)
 			settle(time.Hour)
 		}},
 	}
+}
+
+// isReported has the victim report a request of the other, whatever becomes of others.
+func isReported(victim, other *person, how relation.Answer) {
+	was := victim.Policy().Requests
+	victim.decides("requests", string(contact.RequestsConfirm))
+	other.asks(victim, "Buy my stuff")
+	victim.reports(other, how)
+	victim.decides("requests", string(was))
 }
 
 // TestNobodyCanTellABlock has a device that the user wants nothing of say

@@ -21,6 +21,7 @@ import (
 	"contactsd/presence"
 	"contactsd/profile"
 	"contactsd/relation"
+	"contactsd/spam"
 	"contactsd/stamp"
 	"contactsd/store"
 	"contactsd/transport"
@@ -63,6 +64,7 @@ type Node struct {
 	Profile  *profile.Service
 	Credit   *credit.Service
 	Card     *card.Service
+	Spam     *spam.Service
 
 	log     *slog.Logger
 	policy  atomic.Pointer[contact.Policy]
@@ -72,7 +74,7 @@ type Node struct {
 
 // Tables returns the tables of all features, for store.Open.
 func Tables() []store.Definition {
-	return slices.Concat([]store.Definition{settingsTable}, relation.Tables(), pairing.Tables(), presence.Tables(), message.Tables(), file.Tables(), profile.Tables(), credit.Tables(), card.Tables())
+	return slices.Concat([]store.Definition{settingsTable}, relation.Tables(), pairing.Tables(), presence.Tables(), message.Tables(), file.Tables(), profile.Tables(), credit.Tables(), card.Tables(), spam.Tables())
 }
 
 // New composes a node and installs its gate on the transport. Run starts it.
@@ -87,6 +89,16 @@ func New(cfg Config) (*Node, error) {
 	}
 	policy := set.policy(cfg.Log)
 	n.policy.Store(&policy)
+	n.Spam, err = spam.New(spam.Config{
+		DB: cfg.DB, Identity: cfg.Identity, Network: cfg.Transport, Log: cfg.Log,
+		Relation: func(tx *store.Tx, peer contact.ODID) (contact.View, bool, error) { return n.Relation.View(tx, peer) },
+		Reconsider: func(tx *store.Tx, peer contact.ODID) error {
+			return n.Relation.Reconsider(tx, peer)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
 	addresses := learner{cfg.Transport, func(peer contact.ODID) { n.Message.Found(peer) }}
 
 	n.Credit, err = credit.New(credit.Config{
@@ -114,13 +126,21 @@ func New(cfg Config) (*Node, error) {
 		DropCard:   func(tx *store.Tx, peer contact.ODID) error { return n.Card.Drop(tx, peer) },
 		Disconnect: cfg.Transport.Disconnect,
 		Leaving:    func(peer contact.ODID) { n.Presence.Part(peer) },
-		Owes:       func(tx *store.Tx, peer contact.ODID) (bool, error) { return n.Presence.Owes(tx, peer) },
+		Owes: func(tx *store.Tx, peer contact.ODID) (bool, error) {
+			owes, err := n.Presence.Owes(tx, peer)
+			if owes || err != nil {
+				return owes, err
+			}
+			return n.Spam.Owes(tx, peer)
+		},
+		Spam: n.Spam,
 		Changed: func(peer contact.ODID) {
 			n.Presence.RelationChanged(peer)
 			n.Message.Wake(peer)
 			n.File.RelationChanged(peer)
 			n.Profile.RelationChanged(peer)
 			n.Card.InTouch(peer)
+			n.Spam.RelationChanged(peer)
 		},
 	})
 	if err != nil {
@@ -204,6 +224,7 @@ func New(cfg Config) (*Node, error) {
 	cfg.Transport.Serve(check.Protocol, n.gate(contact.ServiceCheck, n.Check.Handle))
 	cfg.Transport.Serve(profile.Protocol, n.gate(contact.ServiceProfile, n.Profile.Handle))
 	cfg.Transport.Serve(card.Protocol, n.gate(contact.ServiceCard, n.Card.Handle))
+	cfg.Transport.Serve(spam.Protocol, n.gate(contact.ServiceReports, n.Spam.Handle))
 	return n, nil
 }
 
@@ -238,6 +259,7 @@ func (n *Node) Run(ctx context.Context) error {
 		"file":     n.File.Run,
 		"profile":  n.Profile.Run,
 		"card":     n.Card.Run,
+		"spam":     n.Spam.Run,
 	} {
 		done.Go(func() {
 			if err := run(features); err != nil {

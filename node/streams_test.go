@@ -10,6 +10,8 @@ import (
 	"contactsd/file"
 	"contactsd/identity"
 	"contactsd/node"
+	"contactsd/spam"
+	"contactsd/transport"
 )
 
 // What the gate decides is counted: of a contact's streams, and of a stranger's.
@@ -22,11 +24,13 @@ func TestStreamsAreCountedByDecision(t *testing.T) {
 		bob.types(ana, ana.showsCode())
 		bob.writes(ana, "hello")
 		bob.checks(ana, contact.QuestionListed, contact.CheckBothWay, check.SourceLive)
-		st, err := bob.Network.Open(t.Context(), ana.id.Self(), file.Protocol)
-		bob.try(err)
-		st.CloseWrite()
-		settle(time.Second)
-		st.Reset()
+		for _, p := range []transport.Protocol{file.Protocol, spam.Protocol} {
+			st, err := bob.Network.Open(t.Context(), ana.id.Self(), p)
+			bob.try(err)
+			st.CloseWrite()
+			settle(time.Second)
+			st.Reset()
+		}
 		bob.looksAt(ana)
 		ana.givesCard(bob)
 		served := ana.Streams()

@@ -127,7 +127,7 @@ func refused(err error) bool {
 	var limit *contact.LimitError
 	var invalid *contact.InvalidError
 	var credit *contact.CreditError
-	for _, known := range []error{ErrSelf, ErrBlocked, ErrNotFound, ErrRemoved, ErrNoGroup} {
+	for _, known := range []error{ErrSelf, ErrBlocked, ErrNotFound, ErrRemoved, ErrNoGroup, ErrLocked} {
 		if errors.Is(err, known) {
 			return true
 		}

@@ -31,7 +31,10 @@ func TestThreeRequestsADay(t *testing.T) {
 		a.halt() // a new day, the receipt is over, and a new connection
 		a.start()
 		settle()
-		if list := b.requests(); len(list) != 1 || list[0].Wording != "May I? 4" {
+		if list, err := b.Quarantine(); err != nil || len(list) != 1 || list[0].Wording != "May I? 4" || list[0].Held != contact.SuspectedRepeater {
+			t.Errorf("after three rejections: %+v, %v", list, err)
+		}
+		if list := b.requests(); len(list) != 0 {
 			t.Errorf("%+v", list)
 		}
 	})

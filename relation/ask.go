@@ -1,6 +1,7 @@
 package relation
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,7 +33,7 @@ func (o AskOptions) repeats(ask *contact.Ask) bool {
 
 // Ask asks a contact for permissions, in the place of an ask that is open; one for
 // just the same stays as it is. Errors:
-// ErrNotFound, ErrBlocked, *contact.LimitError, *contact.InvalidError,
+// ErrNotFound, ErrBlocked, ErrLocked, *contact.LimitError, *contact.InvalidError,
 // *contact.CreditError.
 func (s *Service) Ask(peer contact.ODID, opt AskOptions) (r Request, err error) {
 	if err := opt.check(); err != nil {
@@ -84,6 +85,9 @@ func (s *Service) ask(tx *store.Tx, e *entry, opt AskOptions) error {
 // propose adds an ask to the next statement of e and notes it as sent. What an ask
 // that it replaces had given is given no more.
 func (s *Service) propose(tx *store.Tx, e *entry, st contact.Statement, opt AskOptions) (contact.Statement, error) {
+	if until, err := s.cfg.Spam.LockedUntil(tx); err != nil || !until.IsZero() {
+		return st, errors.Join(err, lockedUntil(until))
+	}
 	was, found, err := sentAsks.Get(tx, e.peer[:])
 	if err != nil {
 		return st, err
@@ -131,6 +135,7 @@ const (
 	Accept Response = 1 + iota
 	Reject
 	Block
+	Report
 )
 
 // Answer is the user's answer to requests.
@@ -140,10 +145,14 @@ type Answer struct {
 	Only contact.Permissions
 	// Kind, if not 0, is the one kind of requests that is answered.
 	Kind RequestKind
+	// Of a report: say nothing to who asked, tell no paired contact, and show those
+	// what was written.
+	NoTell, NoShare, WithWording bool
 }
 
 // Answer answers the requests that items name, by id, by ODID or a start of it that
-// no other request has, or by what a contact is called; all that wait if all. It is
+// no other request has, or by what a contact is called; all that wait if all. What is in quarantine can be
+// reported as well, by its name. It is
 // one transaction, with an error or nil for each item: one that can't be answered
 // does not keep the others. Errors of items: ErrRequest, *AmbiguousError,
 // *contact.LimitError, *contact.InvalidError.
@@ -151,6 +160,11 @@ func (s *Service) Answer(items []string, all bool, a Answer) (answered []string,
 	err = s.cfg.DB.Update(func(tx *store.Tx) error {
 		answered, failed = nil, nil
 		list, err := receivedAll(tx)
+		if err == nil && a.Response == Report && !all {
+			var held []Request
+			held, err = received(tx, isHeld)
+			list = append(list, held...)
+		}
 		if err != nil {
 			return err
 		}
@@ -181,6 +195,13 @@ func (s *Service) respondAll(tx *store.Tx, named namedRequests, item string, a A
 	}
 	if a.Response == Block {
 		return s.block(tx, all[0].ODID)
+	}
+	if a.Response == Report {
+		i := slices.IndexFunc(all, func(r Request) bool { return r.Kind == KindContact })
+		if i < 0 {
+			return &contact.InvalidError{Field: "request", Reason: "it is for your contact card alone, which can't be reported: use reject or block"}
+		}
+		return s.respond(tx, all[i].ODID, a)
 	}
 	for _, r := range all {
 		respond := s.respond
@@ -226,6 +247,9 @@ func (s *Service) respond(tx *store.Tx, peer contact.ODID, a Answer) error {
 		if err := s.issue(&e, s.next(&e).Respond(r.Digest, contact.Rejected, contact.NoPermissions)); err != nil {
 			return err
 		}
+		e.rejectedNow(tx.Now())
+	case Report:
+		return s.report(tx, &e, r, a)
 	}
 	tx.OnCommit(func() { s.touch(peer) })
 	return s.settle(tx, &e, before)

@@ -23,6 +23,14 @@ func (s *Service) block(tx *store.Tx, peer contact.ODID) error {
 	if err != nil || e.blocked() {
 		return err
 	}
+	before := e.view()
+	e.refuse()
+	return s.shut(tx, &e, before, s.next(&e).Unlist(0), e.listed())
+}
+
+// shut blocks e's device, which was as before says. With tell it issues st, which
+// lists nothing. The device's ask is decided already, or answered by st.
+func (s *Service) shut(tx *store.Tx, e *entry, before contact.View, st contact.Statement, tell bool) error {
 	t, _, err := totals.Get(tx, totalsKey())
 	if err != nil {
 		return err
@@ -30,13 +38,12 @@ func (s *Service) block(tx *store.Tx, peer contact.ODID) error {
 	if limit := s.cfg.Policy().MaxBlocked; t.Blocked >= uint64(limit) {
 		return &contact.LimitError{Field: "blocklist", Got: int(t.Blocked) + 1, Limit: limit, Unit: "devices"}
 	}
-	if err := s.charge(tx, &e, contact.ActBlock); err != nil {
+	if err := s.charge(tx, e, contact.ActBlock); err != nil {
 		return err
 	}
-	before := e.view()
-	e.refuse()
-	if e.listed() {
-		if err := s.issue(&e, s.next(&e).Unlist(0)); err != nil {
+	peer := e.peer
+	if tell {
+		if err := s.issue(e, st); err != nil {
 			return err
 		}
 		tx.OnCommit(func() { s.touch(peer) })
@@ -56,10 +63,10 @@ func (s *Service) block(tx *store.Tx, peer contact.ODID) error {
 	if err := s.cfg.DropStaged(tx, peer, tx.Now()); err != nil {
 		return err
 	}
-	return s.settle(tx, &e, before)
+	return s.settle(tx, e, before)
 }
 
-// Unblock ends a block. Who was a contact is one again, untrusted and with no
+// Unblock ends a block, and takes back a report. Who was a contact is one again, untrusted and with no
 // permission; it is told that it is listed. Any other device is what it was
 // before. A device that is not blocked stays as it is; ErrNotFound for one of
 // which nothing is known.
@@ -84,7 +91,12 @@ func (s *Service) Unblock(peer contact.ODID) error {
 		if err := s.cfg.DropStaged(tx, peer, tx.Now()); err != nil {
 			return err
 		}
-		e.row.Marks.Blocked = false
+		if e.row.Marks.Reported {
+			if err := s.cfg.Spam.Withdraw(tx, peer); err != nil {
+				return err
+			}
+		}
+		e.row.Marks.Blocked, e.row.Marks.Reported = false, false
 		if err := blocks.Delete(tx, peer[:]); err != nil {
 			return err
 		}

@@ -118,7 +118,7 @@ func (s *Service) considerCard(tx *store.Tx, e *entry, name string) (contact.Adm
 // asksToBeContact reports whether a request of e's device to be a contact waits.
 func asksToBeContact(tx *store.Tx, e *entry) (bool, error) {
 	r, found, err := requests.Get(tx, e.peer[:])
-	return found && !r.Withdrawn, err
+	return found && waitsHere(r), err
 }
 
 // dropCardRequest takes a device's request for the card off the list, if there is one.
@@ -299,7 +299,7 @@ func (s *Service) respondCard(tx *store.Tx, peer contact.ODID, a Answer) error {
 
 // receivedAll returns the requests of all kinds that wait here.
 func receivedAll(tx *store.Tx) ([]Request, error) {
-	list, err := received(tx)
+	list, err := received(tx, waitsHere)
 	if err != nil {
 		return nil, err
 	}

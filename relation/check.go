@@ -146,9 +146,9 @@ func checkRequests(tx *store.Tx, d *store.Damages) error {
 	if err != nil {
 		return err
 	}
-	if c.Open != want.Open || c.Strangers != want.Strangers || c.Withdrawn != want.Withdrawn {
-		d.Add("relation/crowd", crowdKey(), "%d requests, %d of strangers and %d taken back; there are %d, %d and %d",
-			c.Open, c.Strangers, c.Withdrawn, want.Open, want.Strangers, want.Withdrawn)
+	if c.Open != want.Open || c.Strangers != want.Strangers || c.Withdrawn != want.Withdrawn || c.Held != want.Held {
+		d.Add("relation/crowd", crowdKey(), "%d requests, %d of strangers, %d taken back and %d in quarantine; there are %d, %d, %d and %d",
+			c.Open, c.Strangers, c.Withdrawn, c.Held, want.Open, want.Strangers, want.Withdrawn, want.Held)
 	}
 	return nil
 }

@@ -24,7 +24,10 @@
 // answered (sentAsk: when, what was granted with it, what is owed for it). "relation/cardrequests" and
 // "relation/cardasks" are the same of asks for the contact card, "relation/cardgrants",
 // keyed by ODID, has a row for each device to which the card is given, or was within
-// contact.CardLease (cardGrant: since when, when it ended). "relation/crowd", one row: how
+// contact.CardLease (cardGrant: since when, when it ended). A request that is suspect
+// stands in "relation/requests" as well, with the reason (quarantine.go).
+// "relation/wordings", keyed by contact.WordingKey: which strangers wrote that.
+// "relation/crowd", one row: how
 // many requests there are, and how many strangers' were taken today.
 //
 // "relation/paired", keyed by ODID: an empty row for each paired contact, to be counted.

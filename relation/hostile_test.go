@@ -32,8 +32,12 @@ func sides(t testing.TB, s *Service, peer contact.ODID) (row device, sides conta
 // signBytes signs what no device of this program says, as testIdentity(seed) would.
 func signBytes(t testing.TB, seed byte, statement []byte) []byte {
 	t.Helper()
+	return signRaw(seed, contact.SigningBytes(statement))
+}
+
+func signRaw(seed byte, b []byte) []byte {
 	key := [32]byte{seed}
-	return ed25519.Sign(ed25519.NewKeyFromSeed(key[:]), contact.SigningBytes(statement))
+	return ed25519.Sign(ed25519.NewKeyFromSeed(key[:]), b)
 }
 
 func numbered(seq uint64) func(*contact.Statement) {
@@ -249,9 +253,13 @@ func TestTextsOfOthers(t *testing.T) {
 			},
 			"wording": func(from *identity.Identity) []byte {
 				id, about := from.Self(), self.Self()
+				digest, err := contact.Ask{Permissions: contact.Messages, Wording: text}.Digest()
+				if err != nil {
+					t.Fatal(err)
+				}
 				b, err := codec.Marshal(map[int]any{
 					1: id[:], 2: about[:], 3: 1, 4: 8, 5: false, 6: []string{},
-					8: map[int]any{1: make([]byte, 16), 2: []string{"messages"}, 3: text},
+					8: map[int]any{1: make([]byte, 16), 2: []string{"messages"}, 3: text, 4: signRaw(2, contact.AskSigningBytes(id, about, digest))},
 				})
 				if err != nil {
 					t.Fatal(err)

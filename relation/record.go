@@ -42,7 +42,7 @@ var (
 // Tables returns the tables of this package, for store.Open.
 func Tables() []store.Definition {
 	return []store.Definition{
-		devices, contacts, blocks, names, totals, groupings, requests, sentAsks, crowds, paireds, cardRequests, sentCardAsks, cardGrants,
+		devices, contacts, blocks, names, totals, groupings, requests, sentAsks, crowds, paireds, cardRequests, sentCardAsks, cardGrants, wordings,
 	}
 }
 

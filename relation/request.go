@@ -24,6 +24,9 @@ type request struct {
 	Stranger  bool           `cbor:"5,keyasint,omitempty"` // it takes one of the places
 	Bits      int            `cbor:"7,keyasint,omitempty"` // of work in each of its stamps
 	Withdrawn bool           `cbor:"6,keyasint,omitempty"` // taken back: the row counts what it asked today, until somebody needs the place
+
+	Held  contact.Suspicion `cbor:"8,keyasint,omitempty"` // why it is in quarantine, and takes no place
+	Until int64             `cbor:"9,keyasint,omitempty"` // Unix milliseconds of when it is dropped there
 }
 
 func (r request) id() string { return uuid.UUID(r.ID).String() }
@@ -53,6 +56,10 @@ type asks struct {
 	Taken    int             `cbor:"2,keyasint,omitempty"` // new ones, within a day from then
 	Answered *contact.Digest `cbor:"3,keyasint,omitempty"` // the last one decided: it is no new one when the answer went with a removal
 	Card     *contact.Digest `cbor:"4,keyasint,omitempty"` // the same of those for this device's card
+
+	RejectedSince int64 `cbor:"5,keyasint,omitempty"` // Unix milliseconds of the first rejection that counts
+	Rejected      int   `cbor:"6,keyasint,omitempty"` // rejections within contact.SuspicionWindow from then
+	Released      int64 `cbor:"7,keyasint,omitempty"` // Unix milliseconds of when the user let one out of quarantine
 }
 
 // crowd is the one row that counts requests.
@@ -63,6 +70,8 @@ type crowd struct {
 	Since     int64  `cbor:"4,keyasint,omitempty"`
 	Taken     uint64 `cbor:"5,keyasint,omitempty"` // strangers' asks, within a day from Since
 	Welcomed  uint64 `cbor:"6,keyasint,omitempty"` // of them, accepted at once
+	Held      uint64 `cbor:"7,keyasint,omitempty"` // requests in quarantine
+	HeldToday uint64 `cbor:"8,keyasint,omitempty"` // strangers' asks that went there, within a day from Since
 }
 
 var (
@@ -84,7 +93,7 @@ func (a *asks) today(now time.Time) {
 
 func (c *crowd) today(now time.Time) {
 	if now.Sub(time.UnixMilli(c.Since)).Abs() >= askDay {
-		c.Since, c.Taken, c.Welcomed = now.UnixMilli(), 0, 0
+		c.Since, c.Taken, c.Welcomed, c.HeldToday = now.UnixMilli(), 0, 0, 0
 	}
 }
 
@@ -93,6 +102,9 @@ func (c *crowd) count(r request, by uint64) {
 	switch {
 	case r.Withdrawn:
 		c.Withdrawn += by
+		return
+	case r.Held != contact.Unsuspected:
+		c.Held += by
 		return
 	case r.Stranger:
 		c.Strangers += by
@@ -205,6 +217,11 @@ func (s *Service) trackSent(tx *store.Tx, e *entry) (gave contact.Permissions, e
 			return a.Gave, nil
 		case contact.AskAccepted:
 			became = contact.RequestAccepted
+		case contact.AskReported:
+			became = contact.RequestReported
+			if err := s.cfg.Spam.Rebuked(tx, e.peer); err != nil {
+				return 0, err
+			}
 		default:
 			became = contact.RequestRejected
 		}
@@ -252,7 +269,7 @@ func (s *Service) trackReceived(tx *store.Tx, e *entry) error {
 			return err
 		}
 		if became == contact.RequestCancelled && now.Stranger && e.disposable() {
-			now.Withdrawn = true
+			now.Withdrawn, now.Held, now.Until = true, contact.Unsuspected, 0
 			return setRequest(tx, e.peer, &r, &now)
 		}
 	}
@@ -261,6 +278,9 @@ func (s *Service) trackReceived(tx *store.Tx, e *entry) error {
 
 // became tells what became of an ask that is open no more.
 func (e *entry) became(d contact.Digest) contact.EventType {
+	if e.row.Marks.Reported {
+		return contact.RequestReported
+	}
 	if a := e.mine; a != nil && a.Answer != nil && a.Answer.Digest == d {
 		switch a.Answer.Verdict {
 		case contact.Accepted, contact.Crossed:
@@ -279,7 +299,7 @@ func (e *entry) became(d contact.Digest) contact.EventType {
 // disposable reports whether nothing is kept of e's device but what it said itself:
 // the user had no part in it.
 func (e *entry) disposable() bool {
-	return e.row.Mine == nil && len(e.row.Contact) == 0 && e.row.Marks == contact.Marks{TheirsSeq: e.row.Marks.TheirsSeq}
+	return (e.row.Asks == nil || e.row.Asks.Released == 0) && e.row.Mine == nil && len(e.row.Contact) == 0 && e.row.Marks == contact.Marks{TheirsSeq: e.row.Marks.TheirsSeq}
 }
 
 // makePlace deletes what is kept of the stranger that took its request back first,
@@ -340,6 +360,14 @@ func (s *Service) consider(tx *store.Tx, e *entry, name string, t toll) (contact
 		return contact.Discard, err
 	}
 	known := asksOf(e, tx.Now())
+	suspicion, err := s.suspicion(tx, e, known)
+	if err != nil {
+		return contact.Discard, err
+	}
+	today := &c.Taken
+	if suspicion != contact.Unsuspected {
+		today = &c.HeldToday // those who are suspect take nothing from the others
+	}
 	policy := s.cfg.Policy()
 	var weakest store.Row[request]
 	if t.bits > 0 && c.Strangers >= uint64(policy.MaxWaiting) {
@@ -348,9 +376,13 @@ func (s *Service) consider(tx *store.Tx, e *entry, name string, t toll) (contact
 		}
 	}
 	is := contact.Admit(policy,
-		contact.Asker{Listed: e.listed(), Blocked: e.blocked(), Removed: e.row.Marks.Removed, Waits: waits && was.Stranger, Today: known.Taken, Owes: t.owes(), Bits: t.bits},
-		contact.Crowd{Waiting: int(c.Strangers), Today: int(c.Taken), Welcomed: int(c.Welcomed), Full: untrusted >= limit, Weakest: weakest.Value.Bits})
-	if is != contact.Keep && is != contact.Displace && is != contact.Welcome {
+		contact.Asker{
+			Listed: e.listed(), Blocked: e.blocked(), Removed: e.row.Marks.Removed, Waits: waits && was.Stranger && was.Held == contact.Unsuspected,
+			Today: known.Taken, Owes: t.owes(), Bits: t.bits,
+			Proven: len(e.theirs.Ask.Proof) > 0, Suspicion: suspicion,
+		},
+		contact.Crowd{Waiting: int(c.Strangers), Today: int(*today), Welcomed: int(c.Welcomed), Full: untrusted >= limit, Weakest: weakest.Value.Bits})
+	if is == contact.Discard || is == contact.Postpone {
 		return is, nil
 	}
 	if is == contact.Displace {
@@ -369,7 +401,7 @@ func (s *Service) consider(tx *store.Tx, e *entry, name string, t toll) (contact
 		e.row.Asks = &known
 	}
 	if stranger {
-		c.Taken++
+		*today++
 		if is == contact.Welcome {
 			c.Welcomed++
 		}
@@ -377,7 +409,14 @@ func (s *Service) consider(tx *store.Tx, e *entry, name string, t toll) (contact
 			return is, err
 		}
 	}
-	return is, s.admit(tx, e, request{At: tx.Now().UnixMilli(), Digest: d, Name: name, Stranger: stranger, Bits: t.bits}, is, policy)
+	if err := s.noteWording(tx, e); err != nil {
+		return is, err
+	}
+	r := request{At: tx.Now().UnixMilli(), Digest: d, Name: name, Stranger: stranger, Bits: t.bits}
+	if is == contact.Quarantine {
+		r.hold(suspicion, tx.Now())
+	}
+	return is, s.admit(tx, e, r, is, policy)
 }
 
 // asksOf returns what counts of the asks of e's device.
@@ -410,6 +449,8 @@ func (s *Service) admit(tx *store.Tx, e *entry, r request, is contact.Admission,
 	switch {
 	case err != nil:
 		return err
+	case r.Held != contact.Unsuspected:
+		return s.quarantine(tx, e, was, found, r, policy)
 	case found:
 		err = setRequest(tx, e.peer, &was, &r)
 	case r.Stranger:
@@ -423,11 +464,16 @@ func (s *Service) admit(tx *store.Tx, e *entry, r request, is contact.Admission,
 	if err != nil {
 		return err
 	}
+	return tellReceived(tx, e.peer, r, policy)
+}
+
+// tellReceived journals that a request waits for the user.
+func tellReceived(tx *store.Tx, peer contact.ODID, r request, policy contact.Policy) error {
 	notify := "quiet"
 	if policy.NotifyRequests {
 		notify = "notify"
 	}
-	return tellRequest(tx, contact.RequestReceived, e.peer, r.id(), incoming, notify)
+	return tellRequest(tx, contact.RequestReceived, peer, r.id(), incoming, notify)
 }
 
 // accept lists the device that made request r, if it is not listed, and lets it do

@@ -36,6 +36,9 @@ type Request struct {
 	Later       bool      // the device had no place for it; it is asked again
 	Working     bool      // stamps are made for it
 	Minting     Minting   // how far they are
+
+	Held  contact.Suspicion // why it is in quarantine
+	Until time.Time         // when it is dropped there, zero elsewhere
 }
 
 // Requests returns the requests that wait here, or those that others have yet to
@@ -74,12 +77,16 @@ func (s *Service) Waiting() (n int, err error) {
 	return n, err
 }
 
-func received(tx *store.Tx) (list []Request, err error) {
+// waitsHere and isHeld tell the two lists of what others ask apart.
+func waitsHere(r request) bool { return !r.Withdrawn && r.Held == contact.Unsuspected }
+func isHeld(r request) bool    { return !r.Withdrawn && r.Held != contact.Unsuspected }
+
+func received(tx *store.Tx, fits func(request) bool) (list []Request, err error) {
 	for row, err := range requests.Scan(tx, store.Range{}) {
 		if err != nil {
 			return nil, err
 		}
-		if row.Value.Withdrawn {
+		if !fits(row.Value) {
 			continue
 		}
 		e, err := load(tx, contact.ODID(row.Key))
@@ -92,6 +99,10 @@ func received(tx *store.Tx) (list []Request, err error) {
 		r := Request{
 			ID: row.Value.id(), Kind: KindContact, ODID: e.peer, Incoming: true, Contact: e.listed(), Title: row.Value.Name,
 			Wording: e.theirs.Ask.Wording, Permissions: e.theirs.Ask.Permissions, At: time.UnixMilli(row.Value.At), Told: true,
+			Held: row.Value.Held,
+		}
+		if row.Value.Until != 0 {
+			r.Until = time.UnixMilli(row.Value.Until)
 		}
 		if r.Contact {
 			if r.Title, err = title(tx, &e); err != nil {

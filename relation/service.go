@@ -27,6 +27,7 @@ var (
 	ErrLater    = errors.New("it has no room for more requests now")
 	ErrHasCard  = errors.New("it shares its contact card already")
 	ErrNoGrant  = errors.New("your contact card is not shared with this contact")
+	ErrLocked   = errors.New("asks of this device are locked")
 )
 
 // Config is what a Service works with. Its functions may be nil.
@@ -68,6 +69,9 @@ type Config struct {
 	DropCard func(tx *store.Tx, peer contact.ODID) error
 	// Changed is called after every durable change of a relation. It must not block.
 	Changed func(peer contact.ODID)
+
+	// Spam keeps reports; nil if there are none.
+	Spam Spam
 
 	// Budget is how many connections with contacts are kept, 64 if 0. Disconnect
 	// ends one of the others, nil if the network keeps all; Leaving is called before
@@ -138,6 +142,9 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Changed == nil {
 		cfg.Changed = func(contact.ODID) {}
 	}
+	if cfg.Spam == nil {
+		cfg.Spam = noSpam{}
+	}
 	if cfg.Budget == 0 {
 		cfg.Budget = budget
 	}
@@ -181,7 +188,7 @@ func (s *Service) Party(tx *store.Tx, peer contact.ODID) (contact.Party, error) 
 		return contact.Party{}, err
 	}
 	staged, err := s.cfg.Staged(tx, peer)
-	return contact.Party{Mine: e.mine, Marks: e.row.Marks, Staged: staged}, err
+	return contact.Party{Mine: e.mine, Marks: e.row.Marks, Trust: e.view().Trust, Staged: staged}, err
 }
 
 // Sides returns what this device and peer say of each other.
@@ -264,15 +271,20 @@ func (s *Service) settle(tx *store.Tx, e *entry, before contact.View) error {
 		return err
 	}
 	after := e.view()
+	if after.Trust >= contact.Paired && before.Trust < contact.Paired {
+		if err := s.Reconsider(tx, e.peer); err != nil { // reports on it count no more
+			return err
+		}
+	}
 	emit := func(t contact.EventType) error {
 		return tx.Emit(contact.Event{Type: t, At: tx.Now().UnixMilli(), Contact: e.peer, State: after.Status.String(), Detail: after.Trust.String()})
 	}
 	if after != before {
 		var err error
 		switch {
-		case after.Status == contact.StatusBlocked:
+		case isShut(after):
 			err = emit(contact.ContactBlocked)
-		case before.Status == contact.StatusBlocked:
+		case isShut(before):
 			err = emit(contact.ContactUnblocked)
 		case !onList(before) && !onList(after): // only its request changed, which track has said
 		case after.Trust >= contact.Paired && before.Trust < contact.Paired:
@@ -293,6 +305,11 @@ func (s *Service) settle(tx *store.Tx, e *entry, before contact.View) error {
 	}
 	tx.OnCommit(func() { s.cfg.Changed(e.peer) })
 	return nil
+}
+
+// isShut reports whether the other device is blocked, or reported, which implies it.
+func isShut(v contact.View) bool {
+	return v.Status == contact.StatusBlocked || v.Status == contact.StatusReported
 }
 
 // Renamed tells the connected contacts that this device is called something else,

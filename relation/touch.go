@@ -36,6 +36,8 @@ type keeper struct {
 	round  *round    // the walk under way, nil between two
 	walkAt time.Time // when it goes on, or the next one begins
 
+	sweepAt time.Time // when quarantine is looked through
+
 	spareAt time.Time // when connections beyond the budget are looked at
 }
 
@@ -203,6 +205,12 @@ func (k *keeper) start() {
 		}
 	}
 	k.startDue()
+	if now := time.Now(); !now.Before(k.sweepAt) {
+		k.sweepAt = now.Add(sweepEvery)
+		if err := k.s.sweep(); err != nil {
+			k.s.log.Error("relation: what is in quarantine can't be looked through", "err", err)
+		}
+	}
 	if !k.idle() || time.Now().Before(k.walkAt) {
 		return
 	}

@@ -13,7 +13,7 @@ func weakestRequest(tx *store.Tx) (weakest store.Row[request], err error) {
 			return weakest, err
 		}
 		r, w := row.Value, weakest.Value
-		if !r.Stranger || r.Withdrawn {
+		if !r.Stranger || !waitsHere(r) {
 			continue
 		}
 		if weakest.Key == nil || r.Bits < w.Bits || r.Bits == w.Bits && r.At < w.At {

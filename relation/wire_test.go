@@ -63,7 +63,12 @@ func TestGoldenBytes(t *testing.T) {
 		{"sent ask for a card", sentCardAsk{ID: contact.AskID{1}, At: 5}, "a2015001" + strings.Repeat("00", 15) + "0205"},
 		{"grant of the card", cardGrant{Since: 5}, "a10105"},
 		{"revoked grant", cardGrant{Since: 5, Revoked: 6, Confirmed: true}, "a3010502060" + "3f5"},
-		{"crowd", crowd{1, 2, 3, 4, 5, 6}, "a6010102020303040405050606"},
+		{"crowd", crowd{1, 2, 3, 4, 5, 6, 7, 8}, "a801010202030304040505060607070808"},
+		{"crowd without a quarantine", crowd{Open: 1, Strangers: 2, Withdrawn: 3, Since: 4, Taken: 5, Welcomed: 6}, "a6010102020303040405050606"},
+		{"request in quarantine", request{ID: requestID{1}, At: 5, Digest: contact.Digest{3}, Held: contact.SuspectedCopy, Until: 9},
+			"a5015001" + strings.Repeat("00", 15) + "020503582003" + strings.Repeat("00", 31) + "08020909"},
+		{"asks that were rejected", device{Asks: &asks{RejectedSince: 1, Rejected: 2, Released: 3}}, "a203a006a3050106020703"},
+		{"wording", contact.Writings{{By: contact.ODID{1}, At: 5}}, "81a201582001" + strings.Repeat("00", 31) + "0205"},
 		{"device", device{
 			Mine: signed, Theirs: signed, Contact: contactID{7}, Addresses: []transport.Address{"a"},
 			Marks: contact.Marks{Blocked: true, Reported: true, Removed: true, MineSeq: 1, TheirsSeq: 2, AckedSeq: 3, AddedSeq: 4, PartSeq: 5, OldPair: &pair},

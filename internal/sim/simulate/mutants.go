@@ -81,10 +81,8 @@ var mutants = []mutant{
 	},
 	{
 		Name: "block-without-withdrawing", File: "relation/block.go",
-		Old: `	if e.listed() {
-		if err := s.issue(&e, s.next(&e).Unlist(0)); err != nil {`,
-		New: `	if e.listed() && !mutant("block-without-withdrawing") {
-		if err := s.issue(&e, s.next(&e).Unlist(0)); err != nil {`,
+		Old: `	return s.shut(tx, &e, before, s.next(&e).Unlist(0), e.listed())`,
+		New: `	return s.shut(tx, &e, before, s.next(&e).Unlist(0), e.listed() && !mutant("block-without-withdrawing"))`,
 	},
 	{
 		Name: "unblock-trusts", File: "relation/block.go",
@@ -420,6 +418,42 @@ var mutants = []mutant{
 		Name: "name-told-once", File: "relation/apply.go",
 		Old: `h.Name != d.Name`,
 		New: `h.Name != d.Name && !mutant("name-told-once")`,
+	},
+	{ // by the gate, when a report is kept, and when reports are counted
+		Name: "reports-of-anybody", File: "contact/allow.go",
+		Old: `		if listed && p.Trust >= Paired {
+			return Serve
+		}
+	case ServiceProfile:`,
+		New: `		if listed && p.Trust >= Paired || mutant("reports-of-anybody") {
+			return Serve
+		}
+	case ServiceProfile:`,
+		Also: []change{
+			{
+				File: "contact/report.go",
+				Old:  `		if !a.Paired || `,
+				New:  `		if !a.Paired && !mutant("reports-of-anybody") || `,
+			},
+			{
+				File: "spam/take.go",
+				Old:  `v.Trust < contact.Paired {`,
+				New:  `v.Trust < contact.Paired && !mutant("reports-of-anybody") {`,
+			},
+		},
+	},
+	{
+		Name: "report-without-signature", File: "contact/report.go",
+		Old: `!ed25519.Verify(r.Reporter.Key(), ReportSigningBytes(s.Bytes), s.Sig) {`,
+		New: `!ed25519.Verify(r.Reporter.Key(), ReportSigningBytes(s.Bytes), s.Sig) && !mutant("report-without-signature") {`,
+	},
+	{
+		Name: "quarantine-by-two", File: "contact/report.go",
+		Old: `	if len(lapses) < quarantineReporters {`,
+		New: `	if mutant("quarantine-by-two") && len(lapses) == 2 {
+		return now.Add(ReportLife), true
+	}
+	if len(lapses) < quarantineReporters {`,
 	},
 	{
 		Name: "block-disclosed", File: "contact/check.go",
