@@ -91,6 +91,11 @@ func (c *Client) Credits() contactsv1connect.CreditsServiceClient {
 	return contactsv1connect.NewCreditsServiceClient(c.transport(), baseURL, limits())
 }
 
+// Spam returns the calls about requests that nobody wants.
+func (c *Client) Spam() contactsv1connect.SpamServiceClient {
+	return contactsv1connect.NewSpamServiceClient(c.transport(), baseURL, limits())
+}
+
 // Presence returns the calls about who is there.
 func (c *Client) Presence() contactsv1connect.PresenceServiceClient {
 	return contactsv1connect.NewPresenceServiceClient(c.transport(), baseURL, limits())

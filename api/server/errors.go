@@ -16,6 +16,7 @@ import (
 	"contactsd/pairing"
 	"contactsd/profile"
 	"contactsd/relation"
+	"contactsd/spam"
 	"contactsd/store"
 	"contactsd/transport"
 )
@@ -77,6 +78,8 @@ func answers() []answer {
 		{is: relation.ErrRequest, code: gone, reason: "no_request", field: "request", hint: "see: contactsctl requests", whole: true},
 		{is: relation.ErrHasCard, code: now, reason: "has_card", field: "contact", hint: "see: contactsctl card show"},
 		{is: relation.ErrNoGrant, code: gone, reason: "no_grant", field: "contact", hint: "see: contactsctl card grants", whole: true},
+		{is: relation.ErrLocked, code: now, reason: "asks_locked", hint: "see: contactsctl status", whole: true},
+		{is: spam.ErrNoReport, code: gone, reason: "no_report", field: "devices", hint: "see: contactsctl requests reports", whole: true},
 		{is: relation.ErrNoGroup, code: gone, reason: "no_group", field: "group", hint: "see: contactsctl groups", whole: true},
 		{is: relation.ErrSelf, code: bad, reason: "self", field: "odid", hint: "take the ODID of the other one: contactsctl status there"},
 

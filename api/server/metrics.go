@@ -115,6 +115,11 @@ func (s *Server) metrics() ([]family, error) {
 	list = append(list, s.streamMetrics(), s.sessionMetrics(), s.presenceMetrics())
 	list = append(list, s.gossipMetrics()...)
 	list = append(list, s.stampMetrics()...)
+	spam, err := s.spamMetrics()
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, spam...)
 	list = append(list, s.counts.family())
 	return append(list, s.processMetrics()...), nil
 }
@@ -188,6 +193,28 @@ func (s *Server) stampMetrics() []family {
 		counter("stamped_requests_total", "Requests of strangers that owe stamps, by what they were told.",
 			of(n.Paid, "told", "receipt"), of(n.Challenged, "told", "challenge"), of(n.Later, "told", "later")),
 	}
+}
+
+func (s *Server) spamMetrics() ([]family, error) {
+	held, err := s.node.Relation.Held()
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.node.Spam.Lock()
+	if err != nil {
+		return nil, err
+	}
+	locked := 0.0
+	if !l.Until.IsZero() {
+		locked = 1
+	}
+	n := s.node.Spam.Counts()
+	return []family{
+		gauge("requests_quarantined", "Requests that are kept apart.", float64(held)),
+		gauge("asks_locked", "1 while requests of this device are locked.", locked),
+		counter("reports_total", "Reports of contacts by what became of them, and own ones that contacts were told.",
+			of(n.Taken, "result", "taken"), of(n.Refused, "result", "refused"), of(n.Late, "result", "late"), of(n.Told, "result", "told")),
+	}, nil
 }
 
 func (s *Server) processMetrics() []family {

@@ -50,6 +50,8 @@ func requestOf(r relation.Request) *contactsv1.Request {
 		Contact:     r.Contact,
 	}
 	switch {
+	case r.Held != contact.Unsuspected:
+		out.Direction, out.State = "in", "quarantined"
 	case r.Incoming:
 		out.Direction, out.State = "in", "waiting"
 	case r.Working:
@@ -75,15 +77,7 @@ func (s asks) AnswerRequests(_ context.Context, req *contactsv1.AnswerRequestsRe
 	if err != nil {
 		return nil, err
 	}
-	results := make([]*contactsv1.Result, 0, len(items))
-	for i, item := range items {
-		r := &contactsv1.Result{Item: item, Ok: errs[i] == nil}
-		if !r.Ok {
-			r.Error = textOf(explainer{s.Server}.explain("AnswerRequests", errs[i]))
-		}
-		results = append(results, r)
-	}
-	out := &contactsv1.AnswerRequestsResponse{Results: results}
+	out := &contactsv1.AnswerRequestsResponse{Results: s.results("AnswerRequests", items, errs)}
 	if a.Response == relation.Accept {
 		out.EmptyCard, err = s.givesEmptyCard()
 	}
@@ -91,8 +85,8 @@ func (s asks) AnswerRequests(_ context.Context, req *contactsv1.AnswerRequestsRe
 }
 
 func answerOf(req *contactsv1.AnswerRequestsRequest) (a relation.Answer, err error) {
-	if n := len(req.Requests); n > maxBatch {
-		return a, &contact.LimitError{Field: "requests", Got: n, Limit: maxBatch, Unit: "items"}
+	if err := checkNamed(req.Requests); err != nil {
+		return a, err
 	}
 	if req.All && len(req.Requests) > 0 {
 		return a, invalid("all", "requests are named as well")

@@ -113,6 +113,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle(contactsv1connect.NewChecksServiceHandler(checks{s}, opts...))
 	mux.Handle(contactsv1connect.NewGroupsServiceHandler(groups{contacts{s}}, opts...))
 	mux.Handle(contactsv1connect.NewRequestsServiceHandler(asks{s}, opts...))
+	mux.Handle(contactsv1connect.NewSpamServiceHandler(spams{s}, opts...))
 	mux.Handle(contactsv1connect.NewCreditsServiceHandler(credits{s}, opts...))
 	mux.Handle(contactsv1connect.NewCardsServiceHandler(cards{s}, opts...))
 	mux.Handle(contactsv1connect.NewPresenceServiceHandler(presences{s}, opts...))

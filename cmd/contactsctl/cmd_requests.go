@@ -37,6 +37,7 @@ allowed it. Who asks for your contact card gets it, and becomes a contact, too; 
 may have kept a copy.`),
 		a.answerCommand("reject", "rejected", `reject says no. It is no block: another request may come, at most three a day.`),
 		a.answerCommand("block", "blocked", `block says nothing, and has nothing more to do with who asks. See: contactsctl unblock.`),
+		a.reportCommand(), a.quarantineCommand(), a.reportsCommand(),
 		&cobra.Command{
 			Use:               "cancel CONTACT",
 			Short:             "take back what you asked a contact",

@@ -26,6 +26,10 @@ func (a *app) status(ctx context.Context, _ []string) error {
 	if a.json {
 		return a.object(s)
 	}
+	asking, err := a.lockText(ctx)
+	if err != nil {
+		return err
+	}
 	addresses := "none"
 	if len(s.Addresses) > 0 {
 		addresses = s.Addresses[0]
@@ -38,6 +42,7 @@ func (a *app) status(ctx context.Context, _ []string) error {
 		{"connected", fmt.Sprint(s.Peers)},
 		{"queued", plural(s.Queued, "message")},
 		{"requests", badge(s.Requests)},
+		{"asking", asking},
 		{"addresses", safe(addresses)},
 	}
 	for _, addr := range s.Addresses[min(1, len(s.Addresses)):] {

@@ -40,7 +40,7 @@ type Request struct {
 	At *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=at,proto3" json:"at,omitempty"`
 	// in or out.
 	Direction string `protobuf:"bytes,8,opt,name=direction,proto3" json:"direction,omitempty"`
-	// waiting here for an answer; or queued (the other device does not know of it
+	// waiting here for an answer; quarantined here; or queued (the other device does not know of it
 	// yet), working (stamps are made, which it wants to see before it takes the
 	// request), sent, or later (the other device has no room for more requests now, and
 	// is asked again).
