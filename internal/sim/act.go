@@ -89,7 +89,7 @@ func refused(err error) bool {
 // needless reports whether the error says that there is nothing to do.
 func needless(err error) bool {
 	var bad *contact.InvalidError
-	return errors.Is(err, relation.ErrRequest) || errors.As(err, &bad)
+	return errors.Is(err, relation.ErrRequest) || errors.Is(err, relation.ErrLocked) || errors.As(err, &bad)
 }
 
 func add(w *world, s Step, a, b *host) bool {

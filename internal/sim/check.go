@@ -24,6 +24,7 @@ func (w *world) look() {
 		w.guesses(h, l)
 		w.waiting(h, l)
 		w.charges(h, l)
+		w.reports(h, l)
 		w.follow(h, l)
 		for _, o := range w.hosts {
 			if o == h {
@@ -59,7 +60,7 @@ func (l *life) standing(o *host) (standing, contact.View, error) {
 	}
 	v := c.View
 	listed := v.Status == contact.StatusAccepted || v.Status == contact.StatusPending && !v.Incoming
-	return standing{listed: listed, blocked: v.Status == contact.StatusBlocked, gone: v.Status == contact.StatusRemoved}, v, err
+	return standing{listed: listed, blocked: v.Status == contact.StatusBlocked || v.Status == contact.StatusReported, gone: v.Status == contact.StatusRemoved}, v, err
 }
 
 // patient is how long after all was healed the devices may take to agree: failed
@@ -309,7 +310,7 @@ func (w *world) journal(h *host) {
 				received[e.Event.ID]++
 			case contact.RequestReceived:
 				open[e.Event.ID] = true
-			case contact.RequestAccepted, contact.RequestRejected, contact.RequestCancelled:
+			case contact.RequestAccepted, contact.RequestRejected, contact.RequestCancelled, contact.RequestReported, contact.RequestQuarantined:
 				delete(open, e.Event.ID)
 			case contact.ContactBlocked, contact.ContactUnblocked, contact.ContactPaired, contact.ContactUnpaired, contact.ContactRemoved, contact.ContactLeft:
 				states[e.Event.Contact] = e.Event.State

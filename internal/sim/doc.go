@@ -8,7 +8,7 @@
 // # What happens
 //
 // Users pair, add by ODID, remove, add again, block, unblock, withdraw permissions,
-// ask for some, accept, reject and take back requests, choose who may ask, rename and
+// ask for some, accept, reject, report and take back requests, conspire, choose who may ask, rename and
 // describe themselves, look at profiles, set their presence, send, cancel and check
 // what others hold of them. The network has links of their own latency, jitter and loss, which a stream shows
 // as delay, so that streams overtake each other; some are as slow and short-lived as
@@ -35,6 +35,8 @@
 //     and nothing was paid for one that was not made.
 //   - stamp: stamps are taken once, and of whom they were asked for; two intruders try
 //     otherwise when all else is over.
+//   - report: a device holds no report that nobody made, and keeps a request apart only
+//     if three others have reported who asks, and it is not paired with it.
 //   - name: contacts know what a device calls itself.
 //   - profile: contacts keep what a device tells of itself now, who looks sees what it
 //     told then, and it tells nothing to whom it has removed or blocked.

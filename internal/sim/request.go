@@ -284,6 +284,11 @@ func (w *world) requests(a, b *host, v, u contact.View, wrong complain) {
 // is none.
 func (l *life) asks(o *host, incoming bool) (*asked, error) {
 	list, err := l.Relation.Requests(incoming)
+	if err == nil && incoming {
+		var held []relation.Request
+		held, err = l.Relation.Quarantine()
+		list = append(list, held...)
+	}
 	for _, r := range list {
 		if r.ODID == o.self() {
 			return &asked{r.Permissions, r.Wording}, err

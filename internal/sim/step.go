@@ -29,6 +29,9 @@ const (
 	Accept
 	Reject
 	Withdraw
+	Report
+	Release
+	Accuse
 	Policy
 	Rename
 	Describe
@@ -87,6 +90,9 @@ var traits = [kinds]struct {
 	Accept:      {"accept a request", 6},
 	Reject:      {"reject a request", 2},
 	Withdraw:    {"take a request back", 2},
+	Report:      {"report a request", 2},
+	Release:     {"let a request out", 2},
+	Accuse:      {"bring hostile reports", 2},
 	Policy:      {"choose who may ask", 2},
 	Rename:      {"rename itself", 2},
 	Describe:    {"describe itself", 2},
@@ -161,6 +167,12 @@ func (w *world) does(s Step) bool {
 		return reject(w, s, a, b)
 	case Withdraw:
 		return withdraw(w, s, a, b)
+	case Report:
+		return reportRequest(w, s, a, b)
+	case Release:
+		return release(w, s, a, b)
+	case Accuse:
+		return accuse(w, s, a, b)
 	case Policy:
 		return setPolicy(w, s, a, b)
 	case Rename:

@@ -61,6 +61,7 @@ type world struct {
 	pairings  int
 	asks      [][][]asked // by user and by whom it asked
 	answers   [][]bool    // whether a user ever answered a request of the other
+	denounced [][]bool    // whether a user, or a program in its name, ever reported the other
 	choices   []choice
 	priced    map[priced]bool       // requests that were to be paid for
 	intruders map[contact.ODID]bool // devices of nobody's
@@ -111,6 +112,7 @@ func newWorld(p Plan, dir string, verbose bool) (*world, error) {
 		w.deals = append(w.deals, make([]*dealings, p.Devices))
 		w.asks = append(w.asks, make([][]asked, p.Devices))
 		w.answers = append(w.answers, make([]bool, p.Devices))
+		w.denounced = append(w.denounced, make([]bool, p.Devices))
 		w.told = append(w.told, told{})
 		w.choices = append(w.choices, choice{places: contact.DefaultPolicy().MaxWaiting})
 		for j := range p.Devices {
