@@ -11,6 +11,7 @@ import (
 
 	"contactsd/card"
 	"contactsd/contact"
+	"contactsd/node"
 	"contactsd/relation"
 	"contactsd/store"
 	"contactsd/transport"
@@ -177,8 +178,16 @@ func TestCardIsRefusedAndTakenBack(t *testing.T) {
 			}
 		}
 		bob.asksForCard(ana)
+		for _, p := range []*person{ana, bob} { // what waits is counted right
+			p.halts()
+			r, err := node.Check(p.path, p.id.Self())
+			if err != nil || len(r.Damage) > 0 {
+				t.Errorf("%s: %v, %v", p.name, r.Damage, err)
+			}
+			p.starts()
+		}
 		bob.try(bob.Relation.Cards().Cancel(ana.id.Self()))
-		settle(time.Second)
+		settle(time.Minute)
 		if n, err := ana.Relation.Waiting(); err != nil || n != 0 {
 			t.Errorf("%d wait: %v", n, err)
 		}

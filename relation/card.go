@@ -80,7 +80,7 @@ func (c Cards) ask(tx *store.Tx, e *entry, wording string) (a sentCardAsk, err e
 
 // beside begins the statement that asks e's device for its card. One that does not list
 // this device is asked to be a contact as well, unless it was and has not answered: it
-// takes no other requests of strangers.
+// takes no other requests of strangers. It is granted nothing by that.
 func (c Cards) beside(tx *store.Tx, e *entry, wording string) (contact.Statement, error) {
 	st := c.s.next(e)
 	_, open, err := sentAsks.Get(tx, e.peer[:])
@@ -90,7 +90,7 @@ func (c Cards) beside(tx *store.Tx, e *entry, wording string) (contact.Statement
 	if err := c.s.charge(tx, e, e.asking()); err != nil {
 		return st, err
 	}
-	return c.s.propose(tx, e, st, AskOptions{Permissions: contact.AddedDefault, Wording: wording})
+	return c.s.propose(tx, e, st, AskOptions{Permissions: contact.AddedDefault, Wording: wording, OneWay: true})
 }
 
 // mutual reports whether the two list each other: between such, asks for the card are

@@ -142,6 +142,9 @@ func checkRequests(tx *store.Tx, d *store.Damages) error {
 			d.Add("relation/asks", row.Key, "this device does not ask for that")
 		}
 	}
+	if err := checkCards(tx, &want, d); err != nil {
+		return err
+	}
 	c, _, err := crowds.Get(tx, crowdKey())
 	if err != nil {
 		return err
@@ -149,6 +152,48 @@ func checkRequests(tx *store.Tx, d *store.Damages) error {
 	if c.Open != want.Open || c.Strangers != want.Strangers || c.Withdrawn != want.Withdrawn || c.Held != want.Held {
 		d.Add("relation/crowd", crowdKey(), "%d requests, %d of strangers, %d taken back and %d in quarantine; there are %d, %d, %d and %d",
 			c.Open, c.Strangers, c.Withdrawn, c.Held, want.Open, want.Strangers, want.Withdrawn, want.Held)
+	}
+	return nil
+}
+
+// checkCards is checkRequests for the lists about cards; it adds those that wait to want.
+func checkCards(tx *store.Tx, want *crowd, d *store.Damages) error {
+	for row, err := range cardRequests.Scan(tx, store.Range{}) {
+		if err != nil {
+			return err
+		}
+		want.count(row.Value, 1)
+		e, err := load(tx, contact.ODID(row.Key))
+		if err != nil {
+			return err
+		}
+		if asked, open := e.asksCardNow(); !open || asked != row.Value.Digest {
+			d.Add("relation/cardrequests", row.Key, "the device does not ask for that")
+		}
+	}
+	for row, err := range sentCardAsks.Scan(tx, store.Range{}) {
+		if err != nil {
+			return err
+		}
+		e, err := load(tx, contact.ODID(row.Key))
+		if err != nil {
+			return err
+		}
+		if e.mine == nil || e.mine.CardAsk == nil || e.mine.CardAsk.ID != row.Value.ID {
+			d.Add("relation/cardasks", row.Key, "this device does not ask for that")
+		}
+	}
+	for row, err := range cardGrants.Scan(tx, store.Range{}) {
+		if err != nil {
+			return err
+		}
+		e, err := load(tx, contact.ODID(row.Key))
+		if err != nil {
+			return err
+		}
+		if given := row.Value.Revoked == 0; given != e.cards().Given {
+			d.Add("relation/cardgrants", row.Key, "given: %v, and the device may have the card: %v", given, e.cards().Given)
+		}
 	}
 	return nil
 }
