@@ -125,6 +125,7 @@ func measure(ctx context.Context, b *bench, only string) ([]row, error) {
 		{"waiting", b.waiting},
 		{"requests", b.requests},
 		{"stamps", b.stamps},
+		{"cards", b.cards},
 		{"files", b.files},
 		{"tray", b.tray},
 	} {
