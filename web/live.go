@@ -44,7 +44,7 @@ func newChanges() changes {
 func (c changes) add(e *contactsv1.Event) {
 	subject, _, _ := strings.Cut(e.Type, ".")
 	switch {
-	case subject == "request":
+	case subject == "request", subject == "card":
 		c.names["requests"] = true
 	case subject == "file":
 		c.names["file-"+e.Id] = true

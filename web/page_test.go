@@ -230,6 +230,28 @@ func TestRequestWaitsForTheUsersWord(t *testing.T) {
 	}
 }
 
+// TestRequestForTheCardSaysSo: who accepts it sees what is given.
+func TestRequestForTheCardSaysSo(t *testing.T) {
+	net := memnet.New(memnet.Options{})
+	ana, bob := newLived(t, net), newLived(t, net)
+	ana.pair(bob)
+	events := bob.events("/live")
+	await(t, events, "sync: ")
+	if _, err := ana.api.Cards().AskCard(t.Context(), &contactsv1.AskCardRequest{Contact: bob.odid, Wording: "Your number?"}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, events, "requests: ")
+	if _, html := bob.page("/requests"); !strings.Contains(html, "Wants your contact card,") || strings.Contains(html, "<fieldset>") {
+		t.Error(html)
+	}
+	if _, html := ana.page("/requests"); !strings.Contains(html, "Their contact card") {
+		t.Error(html)
+	}
+	if status, html := ana.acts("/requests/cancel", "kind=card&odid="+bob.odid, htmx()...); status != http.StatusNoContent {
+		t.Fatal(status, html)
+	}
+}
+
 // TestFileIsOfferedAndReceived is one transfer as both pages show it.
 func TestFileIsOfferedAndReceived(t *testing.T) {
 	net := memnet.New(memnet.Options{})

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	contactsv1 "contactsd/api/contacts/v1"
@@ -79,7 +80,14 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) cancelRequest(w http.ResponseWriter, r *http.Request) {
-	if _, err := s.client.Requests().CancelRequest(r.Context(), &contactsv1.CancelRequestRequest{Contact: r.PostFormValue("odid")}); err != nil {
+	odid := r.PostFormValue("odid")
+	var err error
+	if r.PostFormValue("kind") == cardKind {
+		_, err = s.client.Cards().CancelCardAsk(r.Context(), &contactsv1.CancelCardAskRequest{Contact: odid})
+	} else {
+		_, err = s.client.Requests().CancelRequest(r.Context(), &contactsv1.CancelRequestRequest{Contact: odid})
+	}
+	if err != nil {
 		s.showRequests(w, r, faultOf(err))
 		return
 	}
@@ -102,6 +110,12 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request) {
 	}
 	s.done(w, r, "/requests")
 }
+
+// cardKind is the kind of a request for a contact card.
+const cardKind = "card"
+
+// wantsCard reports whether a contact card is asked for.
+func wantsCard(r *contactsv1.Request) bool { return slices.Contains(r.Kinds, cardKind) }
 
 // requestWord says how a request to somebody else stands.
 func requestWord(state string) string {

@@ -31,6 +31,7 @@ func words() template.FuncMap {
 		"actWord":     actWord,
 		"size":        sizeText,
 		"requestWord": requestWord,
+		"wantsCard":   wantsCard,
 		"checkWord":   checkWord,
 		"checkSource": checkSource,
 		"fieldText":   fieldText,
