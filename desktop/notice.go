@@ -2,6 +2,7 @@ package desktop
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -66,7 +67,10 @@ func requestNotice(r *contactsv1.Request, named bool) notice {
 	}
 	n.request = r.Id
 	wants := "asks to become your contact"
-	if r.Contact {
+	switch {
+	case slices.Contains(r.Kinds, "card"):
+		wants = "asks for your contact card, all of it"
+	case r.Contact:
 		wants = "asks to be allowed more"
 	}
 	n.body = fmt.Sprintf("%s (%s) %s", quoted(r.Name), short(r.Odid), wants)

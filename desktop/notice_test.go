@@ -144,6 +144,8 @@ func TestWhatNoticesSay(t *testing.T) {
 	}{
 		{requestNotice(&contactsv1.Request{Id: "7", Odid: "odid1qxy7abcdefgh", Name: "Ana", Wording: "hi", Permissions: []string{"messages", "status"}}, true),
 			"A new request", "“Ana” (odid1qxy7abc…) asks to become your contact, with: messages, status\n“hi”", "accept reject default"},
+		{requestNotice(&contactsv1.Request{Id: "7", Odid: "odid1qxy7abcdefgh", Name: "Ana", Contact: true, Kinds: []string{"card"}}, true),
+			"A new request", "“Ana” (odid1qxy7abc…) asks for your contact card, all of it", "accept reject default"},
 		{requestNotice(&contactsv1.Request{Id: "7", Odid: "odid1qxy7abcdefgh", Name: "Ana", Contact: true, Permissions: []string{"audio"}}, true),
 			"A new request", "“Ana” (odid1qxy7abc…) asks to be allowed more, with: audio", "accept reject default"},
 		{messageNotice("o", "Ana", true), "A new message", "from Ana", "default"},
