@@ -43,6 +43,8 @@ type person struct {
 	path string
 	over func(*memnet.Device) node.Transport // what the node has of the network, all of it if nil
 
+	link *memnet.Device
+
 	*node.Node
 	db   *store.DB
 	stop context.CancelFunc
@@ -110,7 +112,7 @@ func (p *person) starts() {
 	p.try(err)
 	link.SetMayDial(n.Relation.MayDial)
 	link.SetWhere(n.Relation.Where)
-	p.Node, p.db = n, db
+	p.Node, p.db, p.link = n, db, link
 	ctx, cancel := context.WithCancel(context.Background())
 	p.stop = cancel
 	p.done.Go(func() {
