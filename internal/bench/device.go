@@ -57,6 +57,11 @@ func (d *device) again(opt store.Options) (*device, error) {
 }
 
 func openDevice(id *identity.Identity, path, listen string, opt store.Options) (*device, error) {
+	return openDeviceOver(id, path, listen, opt, func(t *p2p.Transport) node.Transport { return t })
+}
+
+// openDeviceOver is openDevice that puts something between the node and its network.
+func openDeviceOver(id *identity.Identity, path, listen string, opt store.Options, over func(*p2p.Transport) node.Transport) (*device, error) {
 	db, err := store.Open(path, opt, node.Tables()...)
 	if err != nil {
 		return nil, err
@@ -68,7 +73,7 @@ func openDevice(id *identity.Identity, path, listen string, opt store.Options) (
 		Where:   func(peer contact.ODID) []transport.Address { return d.Relation.Where(peer) },
 	})
 	if err == nil {
-		d.Node, err = node.New(node.Config{DB: db, Identity: id, Transport: d.net, Log: slog.New(d.acks)})
+		d.Node, err = node.New(node.Config{DB: db, Identity: id, Transport: over(d.net), Log: slog.New(d.acks)})
 	}
 	if err == nil {
 		err = d.net.Listen()

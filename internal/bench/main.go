@@ -116,6 +116,7 @@ func measure(ctx context.Context, b *bench, only string) ([]row, error) {
 		{"durable", b.durable},
 		{"api", b.api},
 		{"idle", b.idle},
+		{"connected", b.connected},
 		{"ready", b.ready},
 		{"contacts", b.contacts},
 		{"lists", b.lists},
