@@ -4,66 +4,58 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"contactsd/contact"
 	"contactsd/profile"
 )
 
-// told is what a device has told of itself: the name and the bio it was given, one
-// after the other. Those from sure on may be what it tells now.
-type told struct {
-	names, bios []string
-	sure        int
+// told is what a device has told of itself: the names and the bios it was given.
+type told struct{ name, bio texts }
+
+// texts are what a text was set to, one after the other. Those from sure on may be
+// what it is now: a device that crashes may have kept the last one or not.
+type texts struct {
+	all  []string
+	sure int
 }
 
-// tells notes what a device may tell from now on, and says that it does once kept.
-func (w *world) tells(h *host, set func(name, bio string) (string, string)) (kept func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	t := &w.told[h.i]
-	name, bio := "", ""
-	if n := len(t.names); n > 0 {
-		name, bio = t.names[n-1], t.bios[n-1]
-	}
-	name, bio = set(name, bio)
-	t.names, t.bios = append(t.names, name), append(t.bios, bio)
-	at := len(t.names) - 1
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		t.sure = at
-	}
+// may reports whether the text may be or have been this since first.
+func (t texts) may(text string, first int) bool {
+	return slices.Contains(t.all[first:], text)
 }
 
 // rename gives a device another name.
 func rename(w *world, s Step, a, _ *host) bool {
 	name := fmt.Sprintf("%s %d", a.name, s.M)
-	return w.tellsOfItself(a, profile.Change{Name: &name}, "calls itself "+name)
+	return w.tells(a, profile.Change{Name: &name}, "calls itself "+name)
 }
 
 // describe has a user write something about itself.
 func describe(w *world, s Step, a, _ *host) bool {
 	bio := fmt.Sprintf("bio %d of %s", s.M, a.name)
-	return w.tellsOfItself(a, profile.Change{Bio: &bio}, "describes itself: "+bio)
+	return w.tells(a, profile.Change{Bio: &bio}, "describes itself: "+bio)
 }
 
-func (w *world) tellsOfItself(a *host, c profile.Change, what string) bool {
+// tells has a device tell something else of itself, its name or its bio.
+func (w *world) tells(a *host, c profile.Change, what string) bool {
 	l := a.up()
 	if l == nil || l.isDead() {
 		return false
 	}
-	kept := w.tells(a, func(name, bio string) (string, string) {
-		if c.Name != nil {
-			name = *c.Name
-		}
-		if c.Bio != nil {
-			bio = *c.Bio
-		}
-		return name, bio
-	})
+	w.mu.Lock()
+	t, text := &w.told[a.i].name, c.Name
+	if c.Bio != nil {
+		t, text = &w.told[a.i].bio, c.Bio
+	}
+	t.all = append(t.all, *text)
+	at := len(t.all) - 1
+	w.mu.Unlock()
 	_, err := l.Profile.Set(c)
 	if w.did(l, err, "%s", what) && err == nil {
-		kept()
+		w.mu.Lock()
+		t.sure = at
+		w.mu.Unlock()
 	}
 	return true
 }
@@ -76,7 +68,7 @@ func lookAt(w *world, _ Step, a, b *host) bool {
 		return false
 	}
 	w.mu.Lock()
-	since, first := w.beliefs[b.i][a.i].mark(), w.told[b.i].sure
+	since, then := w.beliefs[b.i][a.i].mark(), w.told[b.i]
 	w.deals[a.i][b.i].asking++
 	w.mu.Unlock()
 	w.talks.Go(func() {
@@ -91,9 +83,9 @@ func lookAt(w *world, _ Step, a, b *host) bool {
 		if k.Live {
 			w.shown(a, b, since)
 		} else {
-			first = 0 // kept, and perhaps long ago
+			then = told{} // kept, and perhaps long ago
 		}
-		w.knows(a, b, k.Profile, first)
+		w.knows(a, b, k.Profile, then)
 	})
 	return true
 }
@@ -108,17 +100,14 @@ func (w *world) shown(a, b *host, since int) {
 	}
 }
 
-// knows compares a profile with what the device has told of itself.
-func (w *world) knows(a, b *host, p profile.Profile, first int) {
+// knows compares a profile with what the device has told of itself since then.
+func (w *world) knows(a, b *host, p profile.Profile, then told) {
 	w.mu.Lock()
-	t := w.told[b.i]
+	now := w.told[b.i]
 	if b.restored { // what was told after the copy was made is not told any more
-		first = 0
+		then = told{}
 	}
-	ok := p.Bio == "" && p.Name == "" && first == 0
-	for i := first; i < len(t.names); i++ {
-		ok = ok || p.Name == t.names[i] && p.Bio == t.bios[i]
-	}
+	ok := now.name.may(p.Name, then.name.sure) && now.bio.may(p.Bio, then.bio.sure)
 	w.mu.Unlock()
 	if !ok {
 		w.violate("profile", "%s sees that %s is %q, %q, which it does not say", a.name, b.name, p.Name, p.Bio)

@@ -113,7 +113,7 @@ func newWorld(p Plan, dir string, verbose bool) (*world, error) {
 		w.asks = append(w.asks, make([][]asked, p.Devices))
 		w.answers = append(w.answers, make([]bool, p.Devices))
 		w.denounced = append(w.denounced, make([]bool, p.Devices))
-		w.told = append(w.told, told{})
+		w.told = append(w.told, told{texts{all: []string{""}}, texts{all: []string{""}}})
 		w.choices = append(w.choices, choice{places: contact.DefaultPolicy().MaxWaiting})
 		for j := range p.Devices {
 			w.beliefs[i][j], w.posts[i][j], w.deals[i][j] = newBelief(), newPost(), &dealings{}
@@ -156,11 +156,7 @@ func (w *world) run() (Result, error) {
 	}
 	pass(time.Second)
 	for _, h := range w.hosts {
-		kept := w.tells(h, func(string, string) (string, string) { return h.name, "" })
-		if _, err := h.up().Profile.Set(profile.Change{Name: &h.name}); err != nil {
-			return w.result, err
-		}
-		kept()
+		w.tells(h, profile.Change{Name: &h.name}, "calls itself "+h.name)
 	}
 	w.relays()
 	for _, s := range w.plan.Steps {
