@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every check of this repository: format, vet, staticcheck, schema, tests
-# with the race detector, a short fuzz of each decoder, and 500 runs of the
+# with the race detector, a short fuzz of each decoder, and 200 runs of the
 # simulator. It needs bash and Go and fetches the Go tools it uses, at pinned
 # versions, itself; as root it also installs the Debian packages that are missing.
 #
@@ -80,7 +80,7 @@ for package in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}
 done
 
 step simulator
-go run ./internal/sim/simulate -seeds "${SEEDS:-500}"
+go run ./internal/sim/simulate -seeds "${SEEDS:-200}"
 
 step tests
 go test -race -json -timeout 15m ./... | go run ./internal/testreport
