@@ -106,7 +106,7 @@ func (w *world) adds(a, b *host, opt relation.AddOptions) bool {
 		gives, lends = contact.NoPermissions, contact.NoPermissions
 	}
 	w.agrees(a, b)
-	crossed, fresh := w.crossed(a, b), false
+	crossed, fresh := w.crossed(a, b) || opt.Wording != "" && w.met(a, b).Has(opt.Ask), false
 	return w.decide(a, b, decision{
 		what: what,
 		call: func(l *life) error {

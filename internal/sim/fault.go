@@ -225,6 +225,11 @@ func jump(w *world, s Step, h, _ *host) bool {
 	h.mu.Lock()
 	h.ahead = by
 	h.mu.Unlock()
+	if by > 0 { // a day of guesses may be over by its clock
+		w.mu.Lock()
+		w.guessed[h.i] = nil
+		w.mu.Unlock()
+	}
 	w.line.note("the clock of %s is now wrong by %v", h.name, by)
 	return true
 }

@@ -54,6 +54,14 @@ func (w *world) crossed(a, b *host) bool {
 	return len(w.asks[a.i][b.i]) > 0 && len(w.asks[b.i][a.i]) > 0
 }
 
+// met returns what b may already give a: an ask for no more is accepted once the two
+// meet, and what a gave with it stays.
+func (w *world) met(a, b *host) contact.Permissions {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.beliefs[b.i][a.i].most()
+}
+
 // request adds a device and asks it for something.
 func request(w *world, s Step, a, b *host) bool {
 	l := a.up()
@@ -79,7 +87,7 @@ func widen(w *world, s Step, a, b *host) bool {
 	if oneWay {
 		lends = contact.NoPermissions
 	}
-	crossed := w.crossed(a, b)
+	crossed := w.crossed(a, b) || w.met(a, b).Has(r.permissions)
 	w.welcomes(b)
 	return w.decide(a, b, decision{
 		what: fmt.Sprintf("asks for %v (%s) of", r.permissions, r.wording),
