@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -36,6 +37,7 @@ func main() {
 func report(in io.Reader, out io.Writer) (ok bool, err error) {
 	var passed, failed, skipped int
 	output := make(map[string]*strings.Builder)
+	failures := make(map[string]int) // tests that failed, by package
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
@@ -64,12 +66,19 @@ func report(in io.Reader, out io.Writer) (ok bool, err error) {
 				fmt.Fprintf(out, "ok    %s  %.1f s\n", e.Package, e.Elapsed)
 			}
 		case "fail":
+			fmt.Fprintf(out, "FAIL  %s %s\n%s", e.Package, e.Test, text.String())
 			if e.Test != "" {
 				failed++
+				failures[e.Package]++
+				break
 			}
-			fmt.Fprintf(out, "FAIL  %s %s\n%s", e.Package, e.Test, text.String())
-			if e.Test == "" && !strings.Contains(text.String(), "FAIL") {
-				failed++
+			if failures[e.Package] == 0 && !strings.Contains(text.String(), "[build failed]") {
+				failed++ // the program of the tests ended
+			}
+			for _, key := range unfinished(output, e.Package) {
+				_, test, _ := strings.Cut(key, "\x00")
+				fmt.Fprintf(out, "did not end: %s\n%s", test, first(output[key].String()))
+				delete(output, key)
 			}
 		case "skip":
 			if e.Test != "" {
@@ -86,4 +95,27 @@ func report(in io.Reader, out io.Writer) (ok bool, err error) {
 	}
 	fmt.Fprintf(out, "%d passed, %d failed, %d skipped\n", passed, failed, skipped)
 	return failed == 0 && passed > 0, lines.Err()
+}
+
+// unfinished returns the keys of what tests of a package wrote that have not ended:
+// those that were running when their program crashed.
+func unfinished(output map[string]*strings.Builder, pkg string) (keys []string) {
+	for key := range output {
+		if name, test, _ := strings.Cut(key, "\x00"); name == pkg && test != "" {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// maxCrash is how many bytes are shown of what a test wrote that did not end: the
+// beginning says why, and the stacks of all goroutines follow.
+const maxCrash = 8 << 10
+
+func first(text string) string {
+	if len(text) <= maxCrash {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxCrash], "") + "\n…\n"
 }

@@ -47,6 +47,14 @@ func TestReport(t *testing.T) {
 {"Action":"fail","Package":"p"}`,
 			"0 passed, 1 failed, 0 skipped", false, []string{"boom"},
 		},
+		{
+			"a program that crashes in a test",
+			`{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"SIGSEGV: segmentation violation\n"}
+{"Action":"output","Package":"p","Output":"FAIL\tp\t70.9s\n"}
+{"Action":"fail","Package":"p"}`,
+			"0 passed, 1 failed, 0 skipped", false, []string{"did not end: TestA", "SIGSEGV"},
+		},
 		{"nothing ran", "", "0 passed, 0 failed, 0 skipped", false, []string{"no test ran"}},
 	}
 	for _, test := range tests {
