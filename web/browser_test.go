@@ -252,11 +252,22 @@ func (p *person) sees(part, text string) {
 // clicks takes a selector of CSS, or an XPath.
 func (p *person) clicks(what string) {
 	p.t.Helper()
+	click := chromedp.Click(chromedp.CSS(what), chromedp.NodeVisible)
 	if strings.HasPrefix(what, "//") {
-		p.does(chromedp.Click(what, chromedp.NodeVisible))
-		return
+		click = chromedp.Click(what, chromedp.NodeVisible)
 	}
-	p.does(chromedp.Click(chromedp.CSS(what), chromedp.NodeVisible))
+	ctx, cancel := context.WithTimeout(p.window, patience)
+	defer cancel()
+	for {
+		err := chromedp.Do(ctx, click)
+		if err == nil {
+			return
+		}
+		// The page put a new one in its place since it was found: a person clicks on that.
+		if !strings.Contains(err.Error(), "Could not find node") {
+			p.t.Fatalf("%s: %v\n%s", p.Name, err, p.looks())
+		}
+	}
 }
 
 // presses clicks the button or link of the screen that is called like this.
