@@ -82,5 +82,18 @@ done
 step simulator
 go run ./internal/sim/simulate -seeds "${SEEDS:-200}"
 
+tests() { go test -race -json -timeout 15m "$@"; }
+
 step tests
-go test -race -json -timeout 15m ./... | go run ./internal/testreport
+crashed=$(mktemp)
+trap 'rm -f "$log" "$crashed"' EXIT
+codes=(0 0)
+tests ./... | go run ./internal/testreport -crashed "$crashed" || codes=("${PIPESTATUS[@]}")
+[ "${codes[1]}" = 0 ] || exit 1
+if [ -s "$crashed" ]; then
+	step "tests of packages in which the race detector crashed"
+	mapfile -t again <"$crashed"
+	tests "${again[@]}" | go run ./internal/testreport
+else
+	exit "${codes[0]}"
+fi
